@@ -1,0 +1,56 @@
+"""Errors that say what was wrong, where, what is allowed and what was probably meant."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+FINISHED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 75
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in what the user gave.
+
+    where: the configuration key (``optimizer.lr``) or the file and line (``reviews.csv:12``).
+    what: what is wrong, with the value.
+    allowed: what would be right.
+    nearest: the valid name that was probably meant.
+    """
+
+    where: str
+    what: str
+    allowed: str = ""
+    nearest: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.what}"]
+        if self.nearest:
+            lines.append(f"    did you mean: {self.nearest}")
+        if self.allowed:
+            lines.append(f"    allowed: {self.allowed}")
+        return "\n".join(lines)
+
+
+class BadInput(Exception):
+    """What the user gave cannot work. Raised before anything is spent; exit code 2."""
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class Interrupted(Exception):
+    """The run was asked to stop and left a checkpoint to resume from; exit code 75."""
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """The candidate that looks most like ``name``, or an empty string when none is close."""
+    close = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    return close[0] if close else ""
+
+
+def listing(names: Iterable[str], most: int = 30) -> str:
+    """Names in one line, cut after ``most`` of them."""
+    names = list(names)
+    more = f", … ({len(names) - most} more)" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,62 @@
+"""What a data source is, and the options every source shares."""
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from pipeline.component import component
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+@component
+class Split:
+    """How rows are held out where the source gives no validation or test split."""
+
+    # Fraction of the training rows held out when there is no validation split. 0: no validation.
+    validation: Fraction = 0.1
+    # The same for the test split.
+    test: Fraction = 0.1
+    # Keep the share of each value of this role (usually label) in every split, where it can be had.
+    stratify_by: str | None = None
+    # Rows with the same value in this column stay together in one split.
+    group_by: str | None = None
+    # Cross-validation: with folds=k, fold i of k is the validation split.
+    folds: Annotated[int, Field(ge=2)] | None = None
+    fold: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+@component
+class Source:
+    """Base of all data sources: one file in ``pipeline/sources`` (or a module of yours) and one yaml."""
+
+    # Which column plays which role of the task, e.g. {text: review, label: stars}. A role that is not named
+    # here is read from the column of the same name.
+    columns: dict[str, str] = Field(default_factory=dict)
+    split: Split = Field(default_factory=Split)
+    # Use only the first rows of every split (after splitting).
+    limit: Annotated[int, Field(ge=1)] | None = None
+    # Train on this many rows and validate and test on the same ones: a sound setup reaches a loss near zero.
+    overfit: Annotated[int, Field(ge=1)] | None = None
+
+    licence: ClassVar[str] = ""
+
+    def load(self) -> "DatasetDict":
+        """The raw rows: splits ``train``, ``validation``, ``test`` as far as the source has them.
+
+        Further validation sets are named ``validation_<name>``. Raises BadInput for a missing or broken file
+        (with the line), an empty one, or a source that cannot be reached.
+        """
+        raise NotImplementedError
+
+    def fingerprint(self) -> str:
+        """A hash that changes when a byte of the data changes. Cheap: neither torch nor datasets is imported."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Any]:
+        """What a plan shows about the source, e.g. {"source": "reviews.csv"}."""
+        raise NotImplementedError

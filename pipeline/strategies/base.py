@@ -1,0 +1,50 @@
+"""What a tuning strategy is: which parameters are trained, and what of them is saved."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from pipeline.component import component
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@component
+class Strategy:
+    """Base of all tuning strategies: one file in ``pipeline/strategies`` (or a module of yours) and one yaml."""
+
+    # The learning rate that suits this strategy; optimizer.lr takes it unless set.
+    learning_rate: Annotated[float, Field(gt=0)]
+
+    def adapt(self, model: "nn.Module") -> "nn.Module":
+        """Freeze, wrap or extend ``model`` so that exactly what should be trained requires a gradient.
+
+        Must also work on the meta device: that is how parameters are counted before anything is spent.
+        Raises BadInput where the model has nothing that this strategy can train.
+        """
+        raise NotImplementedError
+
+    def parameter_groups(self, model: "nn.Module", weight_decay: float) -> list[dict[str, Any]]:
+        """Optimizer groups of the trained parameters; no weight decay on biases and norms.
+
+        Follows the common practice since BERT (Devlin et al. 2019, appendix A.2): one-dimensional parameters
+        (biases, LayerNorm and RMSNorm scales) are not decayed.
+        """
+        decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+        plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        return [group for group in groups if group["params"]]
+
+    def train_mode(self, model: "nn.Module") -> None:
+        """Put ``model`` in training mode; a strategy that freezes a part may keep that part in eval mode."""
+        model.train()
+
+    def merge(self, model: "nn.Module") -> "nn.Module":
+        """A plain transformers model with the tuned weights folded in."""
+        return model
+
+    def save(self, model: "nn.Module", folder: str) -> Sequence[str]:
+        """Write what this strategy adds beside the merged model (an adapter) into ``folder``; its files."""
+        return ()
