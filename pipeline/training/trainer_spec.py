@@ -1,0 +1,59 @@
+"""How long a run trains, in what batches, and when it is evaluated."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.component import component
+
+Count = Annotated[int, Field(ge=1)]
+
+# A run whose length is not given makes at least this many optimizer steps, within these bounds of epochs.
+AUTO_STEPS, AUTO_EPOCHS = 200, 20
+
+
+@component
+class TrainerSpec:
+    """The budget is whichever of epochs, steps, tokens and minutes is reached first."""
+
+    # Passes over the training data. null: as many as make 200 optimizer steps, at least 1 and at most 20.
+    max_epochs: Count | None = None
+    max_steps: Count | None = None
+    # Tokens seen in training, padding not counted; rounded up to a whole optimizer step.
+    max_tokens: Count | None = None
+    # Wall-clock limit. What a run reaches in it depends on the machine, so its numbers are not reproducible.
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+
+    # Examples of one optimizer step, over all processes and accumulation steps.
+    batch_size: Count = 32
+    # Batches of similar length, shuffled: less padding for the same examples.
+    group_by_length: bool = True
+    # Largest norm of the gradient; null: not clipped.
+    gradient_clip: Annotated[float, Field(gt=0)] | None = 1.0
+
+    # "epoch", or a number of optimizer steps.
+    evaluate_every: Literal["epoch"] | Count = "epoch"
+    # Score the validation data once before the first step.
+    evaluate_first: bool = False
+    # Batch size without gradients (evaluation and prediction).
+    evaluation_batch_size: Count = 64
+    # The validation metric that chooses the best checkpoint, e.g. val/f1. null: the task's own.
+    monitor: str | None = None
+    # Optimizer steps between two rows of the training log.
+    log_every: Count = 10
+
+    # Same call, same machine, same numbers. false lets faster kernels differ in the last bits.
+    deterministic: bool = True
+    # Lightning's profilers.
+    profiler: Literal["simple", "advanced"] | None = None
+
+    def epochs(self, steps_per_epoch: int) -> int:
+        """Passes over the data: what is set, or what the rule for `max_epochs: null` gives."""
+        if self.max_epochs is not None:
+            return self.max_epochs
+        if self.max_steps is not None:
+            return math.ceil(self.max_steps / steps_per_epoch)
+        if self.max_tokens is not None or self.max_minutes is not None:
+            return 1_000
+        return min(AUTO_EPOCHS, max(1, math.ceil(AUTO_STEPS / steps_per_epoch)))
