@@ -53,6 +53,12 @@ class Source:
         """
         raise NotImplementedError
 
+    def hold_out(self, data: "DatasetDict") -> "DatasetDict":
+        """``data``, its columns renamed to the task's, with the splits that it lacks held out (see Split)."""
+        from pipeline.sources.splitting import split
+
+        return split(data, self.split, limit=self.limit, overfit=self.overfit)
+
     def fingerprint(self) -> str:
         """A hash that changes when a byte of the data changes. Cheap: neither torch nor datasets is imported."""
         raise NotImplementedError

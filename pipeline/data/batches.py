@@ -1,0 +1,129 @@
+"""Which examples make which batch: shuffled, of similar length, the same for every number of processes.
+
+One optimizer step holds `batch_size` examples whatever the machine: its examples are dealt to the processes and
+cut there into micro-batches, so changing the hardware changes the memory needed and not the result.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+# Steps whose examples are sorted together: large enough to pad little, small enough to stay random.
+_POOL_STEPS = 50
+
+
+def micro_batches_per_step(batch_size: int, world_size: int, micro_batch: int | None) -> int:
+    """How many micro-batches one process accumulates to one full optimizer step."""
+    share = max(1, batch_size // world_size)
+    return min(share, math.ceil(math.ceil(batch_size / world_size) / (micro_batch or batch_size)))
+
+
+def steps_per_epoch(rows: int, batch_size: int, world_size: int) -> int:
+    """Optimizer steps in one pass over `rows` examples."""
+    full, tail = divmod(rows, batch_size)
+    return max(1, full + (1 if tail >= world_size else 0))
+
+
+def epoch_steps(
+    lengths: np.ndarray, batch_size: int, world_size: int, seed: int, epoch: int, group_by_length: bool
+) -> list[np.ndarray]:
+    """The examples of each optimizer step of one epoch; every example once.
+
+    An incomplete step comes last; one too small to give every process an example joins the step before it.
+    """
+    generator = np.random.default_rng([seed, epoch])
+    order = generator.permutation(len(lengths))
+    if group_by_length:
+        pool = _POOL_STEPS * batch_size
+        pools = [order[start : start + pool] for start in range(0, len(order), pool)]
+        order = np.concatenate([part[np.argsort(-lengths[part], kind="stable")] for part in pools])
+    count = steps_per_epoch(len(lengths), batch_size, world_size)
+    steps = [order[i * batch_size : (i + 1) * batch_size] for i in range(count)]
+    steps[-1] = order[(count - 1) * batch_size :]
+    # The last step stays last: it alone may have fewer micro-batches.
+    shuffled = generator.permutation(count - 1)
+    return [steps[i] for i in shuffled] + [steps[-1]]
+
+
+def tokens_to_steps(
+    lengths: np.ndarray, budget: int, batch_size: int, world_size: int, seed: int, group_by_length: bool
+) -> int:
+    """Optimizer steps until `budget` tokens have been seen, rounded up."""
+    total, steps, epoch = 0, 0, 0
+    while True:
+        for step in epoch_steps(lengths, batch_size, world_size, seed, epoch, group_by_length):
+            total += int(lengths[step].sum())
+            steps += 1
+            if total >= budget:
+                return steps
+        epoch += 1
+
+
+class TrainingBatches:
+    """Batch sampler of one process; `start_at` resumes inside an epoch.
+
+    Iterating yields the row numbers of each micro-batch; the length is always that of the whole epoch.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        *,
+        batch_size: int,
+        micro_batch: int | None,
+        world_size: int,
+        rank: int,
+        seed: int,
+        group_by_length: bool,
+    ) -> None:
+        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+        self.world_size, self.rank, self.group_by_length = world_size, rank, group_by_length
+        self.accumulate = micro_batches_per_step(batch_size, world_size, micro_batch)
+        self.epoch, self.skip = 0, 0
+
+    def start_at(self, epoch: int, batch: int = 0) -> None:
+        """The next iteration is over `epoch`, without its first `batch` micro-batches."""
+        self.epoch, self.skip = epoch, batch
+
+    def _micro_batches(self, step: np.ndarray) -> list[np.ndarray]:
+        # Dealing (0, n, 2n, …) rather than cutting gives every process similar lengths.
+        mine = step[self.rank :: self.world_size]
+        smallest = len(step) // self.world_size
+        per_batch = math.ceil(math.ceil(self.batch_size / self.world_size) / self.accumulate)
+        count = min(self.accumulate, max(1, smallest), math.ceil(math.ceil(len(step) / self.world_size) / per_batch))
+        return np.array_split(mine, count)
+
+    def _steps(self) -> list[np.ndarray]:
+        return epoch_steps(
+            self.lengths, self.batch_size, self.world_size, self.seed, self.epoch, self.group_by_length
+        )
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batches = (batch for step in self._steps() for batch in self._micro_batches(step))
+        skip, self.skip = self.skip, 0
+        self.epoch += 1
+        for number, batch in enumerate(batches):
+            if number >= skip:
+                yield batch.tolist()
+
+    def __len__(self) -> int:
+        rows = len(self.lengths)
+        count = steps_per_epoch(rows, self.batch_size, self.world_size)
+        last = np.arange((count - 1) * self.batch_size, rows)
+        return (count - 1) * self.accumulate + len(self._micro_batches(last))
+
+
+class EvaluationBatches:
+    """Batch sampler without gradients: every example exactly once over all processes, longest first."""
+
+    def __init__(self, lengths: np.ndarray, *, batch_size: int, world_size: int, rank: int) -> None:
+        order = np.argsort(-lengths, kind="stable")
+        batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        self.batches = [batch.tolist() for batch in batches[rank::world_size]]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)

@@ -1,0 +1,136 @@
+"""The one LightningDataModule: prepared rows to padded batches, resumable inside an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from pipeline.data.batches import EvaluationBatches, TrainingBatches
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+    from pipeline.tasks.base import Task
+    from pipeline.training.trainer_spec import TrainerSpec
+
+
+class Collate:
+    """Encoded rows to ``{"inputs": tensors by name, "index": row numbers, "tokens": number of tokens}``."""
+
+    def __init__(self, task: Task, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.task, self.tokenizer = task, tokenizer
+
+    def __call__(self, features: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return {
+            "inputs": self.task.collate(features, self.tokenizer),
+            "index": torch.tensor([row["index"] for row in features]),
+            "tokens": torch.tensor(sum(row["length"] for row in features)),
+        }
+
+
+class Numbered:
+    """A map-style data set whose rows know their number."""
+
+    def __init__(self, rows: Dataset) -> None:
+        self.rows = rows
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {**self.rows[index], "index": index}
+
+    def __getitems__(self, indices: list[int]) -> list[dict[str, Any]]:
+        columns = self.rows[indices]
+        return [
+            {"index": index, **{name: values[i] for name, values in columns.items()}}
+            for i, index in enumerate(indices)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class TextData(LightningDataModule):
+    """Batches of the prepared splits. Its state is the position in the training data: batches consumed, not
+    prefetched, of the epoch under way."""
+
+    # A process may get no batch of a small evaluation split.
+    allow_zero_length_dataloader_with_multiple_devices = True
+
+    def __init__(
+        self,
+        splits: Mapping[str, Dataset],
+        task: Task,
+        tokenizer: PreTrainedTokenizerBase,
+        trainer: TrainerSpec,
+        *,
+        seed: int,
+        micro_batch: int | None,
+        workers: int,
+        world_size: int,
+        rank: int,
+    ) -> None:
+        super().__init__()
+        self.splits, self.settings, self.seed, self.workers = splits, trainer, seed, workers
+        self.world_size, self.rank = world_size, rank
+        self.collate = Collate(task, tokenizer)
+        self.validation_names = [name for name in splits if name.split("_")[0] == "validation"]
+        self.training_batches: TrainingBatches | None = None
+        if "train" in splits:
+            self.training_batches = TrainingBatches(
+                self._lengths("train"),
+                batch_size=trainer.batch_size,
+                micro_batch=micro_batch,
+                world_size=world_size,
+                rank=rank,
+                seed=seed,
+                group_by_length=trainer.group_by_length,
+            )
+
+    def _lengths(self, split: str) -> np.ndarray:
+        return np.asarray(self.splits[split].with_format("numpy")["length"][:], dtype=np.int64)
+
+    def _loader(self, split: str, batches: TrainingBatches | EvaluationBatches) -> DataLoader:
+        # A generator of its own: starting an iterator must not draw from the generator that dropout uses.
+        return DataLoader(
+            Numbered(self.splits[split]),  # type: ignore[arg-type]
+            batch_sampler=batches,
+            collate_fn=self.collate,
+            num_workers=self.workers,
+            generator=torch.Generator().manual_seed(self.seed),
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=False,
+        )
+
+    def evaluation_loader(self, split: str) -> DataLoader:
+        """Batches of any split in evaluation order."""
+        batches = EvaluationBatches(
+            self._lengths(split),
+            batch_size=self.settings.evaluation_batch_size,
+            world_size=self.world_size,
+            rank=self.rank,
+        )
+        return self._loader(split, batches)
+
+    def train_dataloader(self) -> DataLoader:
+        assert self.training_batches is not None
+        return self._loader("train", self.training_batches)
+
+    def val_dataloader(self) -> list[DataLoader]:
+        return [self.evaluation_loader(name) for name in self.validation_names]
+
+    def test_dataloader(self) -> DataLoader:
+        return self.evaluation_loader("test")
+
+    def state_dict(self) -> dict[str, int]:
+        assert self.trainer is not None
+        progress = self.trainer.fit_loop.epoch_loop.batch_progress.current
+        return {"epoch": self.trainer.current_epoch, "batch": progress.completed}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        assert self.training_batches is not None
+        self.training_batches.start_at(state_dict["epoch"], state_dict["batch"])

@@ -1,0 +1,207 @@
+"""From source to encoded rows, once, in one process, before anything is written to the outputs.
+
+Everything is kept under a content address: the same data, task and tokenizer are encoded once, whatever the run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import BadInput, Problem, listing, nearest
+from pipeline.fetch.cache import entry
+from pipeline.runs.identity import digest
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+    from pipeline.models.checkpoint import Checkpoint, Located
+    from pipeline.sources.base import Source
+    from pipeline.strategies.base import Strategy
+    from pipeline.tasks.base import Head, Task
+
+# Changes when prepared data of older versions must not be read any more.
+_FORMAT = 1
+_ENCODE_BATCH = 1_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What a run needs to know of its data and model before it starts. Plain JSON but for the checkpoint.
+
+    folder: the cache entry with ``raw/`` and ``encoded/`` splits.
+    rows, tokens, truncated: by split; tokens after truncation, truncated in rows.
+    trainable, total: parameters.
+    directions: for each metric whether higher is better.
+    """
+
+    folder: str
+    data_fingerprint: str
+    checkpoint: dict[str, Any]
+    head: Head
+    rows: dict[str, int]
+    tokens: dict[str, int]
+    truncated: dict[str, int]
+    longest: int
+    directions: dict[str, bool]
+    trainable: int
+    total: int
+    cached: bool = False
+
+
+def prepare(
+    *, task: Task, checkpoint: Checkpoint, source: Source, strategy: Strategy, training: bool = True
+) -> Prepared:
+    """Locate the checkpoint, load, check, split and encode the data, count the parameters.
+
+    training: whether a training split is needed (not for the evaluation of a finished run).
+    Raises BadInput for everything that is wrong with data or model.
+    """
+    located = checkpoint.locate()
+    fingerprint = source.fingerprint()
+    key = digest([_FORMAT, task, source, fingerprint, located.fingerprint, training])
+    known = {"folder": "", "data_fingerprint": fingerprint, "checkpoint": dataclasses.asdict(located)}
+    fresh: list[str] = []
+
+    def build_data(folder: Path) -> None:
+        fresh.append("data")
+        data = _task_rows(task, source, training)
+        _write(folder, task, checkpoint, located, data, task.learn(data))
+
+    folder = entry("encoded", key, build_data)
+    facts = json.loads((folder / "facts.json").read_text())
+
+    def build_counts(target: Path) -> None:
+        counts = _count(task, checkpoint, located, strategy, facts["head"])
+        (target / "counts.json").write_text(json.dumps(counts))
+
+    counts_folder = entry("counts", digest([key, strategy, checkpoint]), build_counts)
+    counts = json.loads((counts_folder / "counts.json").read_text())
+    return Prepared(**{**known, **facts, **counts, "folder": str(folder)}, cached=not fresh)
+
+
+def prepare_for(
+    *, task: Task, checkpoint: Checkpoint, located: Located, source: Source, head: Head
+) -> tuple[str, dict[str, Any]]:
+    """Encode other data for a model that is already trained, with the labels it has learned."""
+    key = digest([_FORMAT, task, source, source.fingerprint(), located.fingerprint, head])
+
+    def build(folder: Path) -> None:
+        data = _task_rows(task, source, training=False)
+        _write(folder, task, checkpoint, located, data, head)
+
+    folder = entry("encoded", key, build)
+    return str(folder), json.loads((folder / "facts.json").read_text())
+
+
+def load_splits(folder: str, kind: str) -> DatasetDict:
+    """The memory-mapped splits of a prepared folder; kind is ``raw`` or ``encoded``."""
+    from datasets import DatasetDict
+
+    return DatasetDict.load_from_disk(os.path.join(folder, kind))  # noqa: PTH118 (fsspec wants a string)
+
+
+def _task_rows(task: Task, source: Source, training: bool) -> DatasetDict:
+    """Raw rows with the task's column names, split."""
+    data = rename_columns(source.load(), task, source)
+    problems = [
+        Problem(f"data ({name} split)", "has no rows", "at least one row")
+        for name, rows in data.items()
+        if len(rows) == 0
+    ]
+    if problems:
+        raise BadInput(problems)
+    if training and "train" not in data:
+        raise BadInput(Problem("data", "there is no training split", f"have: {listing(data)}"))
+    return source.hold_out(data) if training else data
+
+
+def rename_columns(data: DatasetDict, task: Task, source: Source, optional: tuple[str, ...] = ()) -> DatasetDict:
+    """Give every column the name of the role it plays. Raises BadInput for columns that are not there."""
+    problems = []
+    unknown_roles = [role for role in source.columns if role not in task.columns]
+    for role in unknown_roles:
+        problems.append(
+            Problem(
+                f"data.columns.{role}",
+                f"the task has no column '{role}'",
+                f"columns of the task: {listing(task.columns)}",
+                nearest(role, task.columns),
+            )
+        )
+    for name, rows in data.items():
+        have = rows.column_names
+        for role, column in task.columns.items():
+            wanted = source.columns.get(role, role)
+            if wanted in have or (role in optional) or (role not in source.columns and not column.required):
+                continue
+            problems.append(
+                Problem(
+                    f"data.columns.{role}",
+                    f"the {name} split has no column '{wanted}' ({column.description})",
+                    f"its columns are: {listing(have)}; say which with data.columns.{role}=NAME",
+                    nearest(wanted, have),
+                )
+            )
+    if problems:
+        raise BadInput(problems)
+    for name, rows in data.items():
+        wanted = {column: role for role, column in source.columns.items() if column in rows.column_names}
+        # A column that already has a role's name but does not play that role steps aside.
+        aside = {role: f"{role}_" for column, role in wanted.items() if role != column and role in rows.column_names and role not in wanted}
+        data[name] = rows.rename_columns({**aside, **{c: r for c, r in wanted.items() if c != r}})
+    return data
+
+
+def _write(
+    folder: Path, task: Task, checkpoint: Checkpoint, located: Located, data: DatasetDict, head: Head
+) -> None:
+    from datasets import DatasetDict, disable_progress_bars, enable_progress_bars
+
+    tokenizer = checkpoint.tokenizer(located.folder)
+    disable_progress_bars()
+    try:
+        encoded = DatasetDict(
+            {
+                name: rows.map(
+                    lambda batch: task.encode(batch, tokenizer, head),
+                    batched=True,
+                    batch_size=_ENCODE_BATCH,
+                    remove_columns=rows.column_names,
+                    keep_in_memory=False,
+                    load_from_cache_file=False,
+                )
+                for name, rows in data.items()
+            }
+        )
+        data.save_to_disk(folder / "raw")
+        encoded.save_to_disk(folder / "encoded")
+    finally:
+        enable_progress_bars()
+    lengths = {name: rows.with_format("numpy")["length"][:] for name, rows in encoded.items()}
+    facts = {
+        "head": head,
+        "rows": {name: len(rows) for name, rows in encoded.items()},
+        "tokens": {name: int(values.sum()) for name, values in lengths.items()},
+        "truncated": {
+            name: int(rows.with_format("numpy")["truncated"][:].sum()) for name, rows in encoded.items()
+        },
+        "longest": int(max(values.max() for values in lengths.values())),
+        "directions": {"loss": False, **task.directions(head)},
+    }
+    (folder / "facts.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))
+
+
+def _count(
+    task: Task, checkpoint: Checkpoint, located: Located, strategy: Strategy, head: Head
+) -> dict[str, int]:
+    """Parameters, from a model without memory; the first place where a strategy that fits nothing is noticed."""
+    model, _ = task.load(checkpoint, located.folder, head, meta=True)
+    model = strategy.adapt(model)
+    return {
+        "trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "total": sum(p.numel() for p in model.parameters()),
+    }
