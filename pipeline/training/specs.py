@@ -49,7 +49,7 @@ class SchedulerSpec:
     """Base of learning-rate schedulers: warmup in steps, or as a ratio of all steps when steps is null."""
 
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
-    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.06
 
     def warmup(self, total_steps: int) -> int:
         """Warmup length in optimizer steps."""
@@ -74,6 +74,9 @@ class CallbackSpec:
 @component
 class LoggerSpec:
     """Base of loggers."""
+
+    def check(self) -> None:
+        """Raise BadInput where this logger cannot work here (a missing package, no login); imports nothing."""
 
     def build(self, facts: RunFacts) -> "Logger | None":
         raise NotImplementedError

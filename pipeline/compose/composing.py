@@ -1,0 +1,139 @@
+"""Overrides to one configuration, through Hydra; every failure becomes a BadInput."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.utils import setup_globals
+from hydra.errors import MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from pipeline.compose import locations
+from pipeline.compose.overrides import Parsed, expand, for_hydra, parse, sweep_problems
+from pipeline.errors import BadInput, Problem, listing, nearest
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One composed configuration.
+
+    config: interpolations kept, without Hydra's own node.
+    overrides: as the user typed them.
+    choices: group -> chosen option, options, or None.
+    problems: what was wrong with overrides that were left out; ``run_spec.load`` reports it with the rest.
+    """
+
+    config: DictConfig
+    overrides: tuple[str, ...] = ()
+    choices: dict[str, Any] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+def compose(overrides: Sequence[str], config_dir: str | None = None) -> Composed:
+    """Compose the configuration that ``overrides`` describe.
+
+    Faulty overrides are left out and listed in the result, so that the mistakes of all are reported together.
+    Raises BadInput where nothing can be composed at all (a broken yaml, a defaults list that leads nowhere).
+    """
+    with locations.using(config_dir):
+        loader = config_loader()
+        parsed = parse(overrides, loader)
+        several = sweep_problems(parsed.overrides)
+        problems = [*parsed.problems, *several]
+        single = [override for override in parsed.overrides if not override.is_sweep_override()]
+        config = _load(loader, for_hydra(single), problems)
+    choices = OmegaConf.to_container(config.hydra.runtime.choices)
+    assert isinstance(choices, dict)
+    with open_dict(config):
+        del config["hydra"]
+    OmegaConf.set_struct(config, False)
+    own = {str(group): option for group, option in choices.items() if not str(group).startswith("hydra/")}
+    return Composed(config, tuple(overrides), own, tuple(problems))
+
+
+def compose_all(overrides: Sequence[str], config_dir: str | None = None) -> list[Composed]:
+    """Compose every job of a sweep. Raises BadInput as :func:`compose` does, and for a sweep that has no jobs."""
+    with locations.using(config_dir):
+        parsed = parse(overrides, config_loader())
+        if parsed.problems:
+            raise BadInput([*parsed.problems, *_first_job_problems(parsed, config_dir)])
+        jobs = expand([override for override in parsed.overrides if not override.is_hydra_override()])
+        return [compose(job, config_dir) for job in jobs]
+
+
+def config_loader() -> ConfigLoaderImpl:
+    """Hydra's loader over our search path, free of Hydra's global state."""
+    setup_globals()
+    return ConfigLoaderImpl(create_config_search_path(str(locations.shipped())))
+
+
+def _first_job_problems(parsed: Parsed, config_dir: str | None) -> list[Problem]:
+    """What else is wrong with the overrides that could be read, were one job composed of them."""
+    from pipeline.compose.run_spec import load
+
+    single = [o for o in parsed.overrides if not o.is_sweep_override() and not o.is_hydra_override()]
+    broken = {problem.where for problem in parsed.problems}
+    try:
+        load(compose([override.input_line or "" for override in single], config_dir))
+    except BadInput as error:
+        return [problem for problem in error.problems if problem.where.split(".")[0] not in broken]
+    return []
+
+
+def _load(loader: ConfigLoaderImpl, overrides: list[str], problems: list[Problem]) -> DictConfig:
+    try:
+        return loader.load_configuration(locations.PRIMARY, overrides, RunMode.RUN, from_shell=True)
+    except yaml.MarkedYAMLError as error:
+        raise BadInput([*problems, _yaml_problem(error)]) from error
+    except MissingConfigException as error:
+        raise BadInput([*problems, _missing_option(error)]) from error
+    except Exception as error:
+        # Hydra and OmegaConf raise whatever their internals meet in a malformed file: none of it is for a user.
+        raise BadInput([*problems, _composition_problem(error)]) from error
+
+
+def _yaml_problem(error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    name = str(mark.name) if mark else "configuration"
+    where = f"{_shortened(name)}:{mark.line + 1}" if mark else name
+    # A missing bracket is noticed at the end of the file; what matters then is where it was opened.
+    opened = error.context_mark.line + 1 if error.context_mark else None
+    context = f" ({error.context}, line {opened})" if error.context and opened else ""
+    return Problem(where, f"not valid yaml: {error.problem or error.context}{context}")
+
+
+def _missing_option(error: MissingConfigException) -> Problem:
+    asked = error.missing_cfg_file or ""
+    group, _, option = asked.rpartition("/")
+    source = re.match(r"In '([^']+)'", str(error))
+    available = list(locations.options(group)) if group else locations.groups()
+    where = f"{source[1]}.yaml" if source else group or "defaults"
+    return Problem(where, f"its defaults ask for '{asked}', which does not exist", listing(available), nearest(option, available))
+
+
+def _composition_problem(error: Exception) -> Problem:
+    text = str(error).strip() or type(error).__name__
+    cause = error.__cause__ or error.__context__
+    if cause is not None and str(cause).strip() and str(cause) not in text:
+        text = f"{text}: {cause}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type="))]
+    if match := re.match(r"Error merging override \+*([^=]+)=?", lines[0]):
+        return Problem(match[1], " ".join(lines[1:]) or "cannot be set")
+    if match := re.match(r"Could not delete from config\. '([^']+)' does not exist", lines[0]):
+        return Problem(f"~{match[1]}", "there is no such key to remove")
+    if match := re.match(r"In '([^']+)': (.*)", lines[0]):
+        return Problem(f"{match[1]}.yaml", " ".join([match[2], *lines[1:]]))
+    return Problem("configuration", " ".join(lines))
+
+
+def _shortened(file: str) -> str:
+    """A path as seen from where the user stands."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

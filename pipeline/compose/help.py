@@ -1,0 +1,118 @@
+"""``--help``: read from the yaml files as text, so that it is answered before Hydra is imported."""
+
+import re
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.compose import locations
+from pipeline.errors import BadInput, Problem, listing, nearest
+
+# A key at the top of the file, its value, and the comment after it.
+KEY = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z_][\w-]*):(?P<value>.*?)(?:\s+# (?P<comment>.*))?$")
+
+FLAGS = {
+    "--help, -h [group=option]": "This text, or the keys of an option.",
+    "--cfg job [--resolve]": "Print the configuration instead of running it.",
+    "--multirun, -m": "Run every combination: strategy=lora,full seed=0,1,2.",
+    "--config-dir, -cd DIR": "A folder searched for options before ./conf and the shipped ones.",
+    "--trust MODULE": "Allow a module of yours in _target_ (also: HYDRATUNE_TRUST=a,b).",
+    "--version": "Print the version.",
+    "--shell-completion, -sc": "install=bash, zsh or fish: completion of groups, options and keys.",
+    "--info, --hydra-help": "What Hydra itself can tell.",
+}
+
+EXAMPLES = (
+    "{program} model=bert strategy=lora",
+    "{program} data=files data.train=reviews.csv 'data.columns={{text: review, label: stars}}'",
+    "{program} -m strategy=lora,full optimizer.lr=1e-4,1e-5",
+)
+
+
+def description(file: Path) -> str:
+    """The first comment line of a yaml file that is not a directive for Hydra."""
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line.strip() and not line.startswith("#"):
+            return ""
+        text = line.lstrip("# ").strip()
+        if text and not text.startswith("@"):
+            return text
+    return ""
+
+
+def root_keys() -> dict[str, str]:
+    """Root key -> its comment in the primary configuration."""
+    text = locations.primary_file().read_text(encoding="utf-8")
+    return {key: comment for indent, key, _, comment in keys(text) if not indent and key not in ("defaults", "hydra")}
+
+
+def keys(text: str) -> Iterator[tuple[str, str, str, str]]:
+    """(indent, key, value, comment) of every line of a yaml text that sets a key.
+
+    Comment lines above a key without a comment of its own are that key's.
+    """
+    above: list[str] = []
+    for line in text.splitlines():
+        if match := KEY.match(line):
+            comment = match["comment"] or " ".join(above)
+            yield match["indent"], match["key"], match["value"].strip(), comment
+        above = [*above, line.lstrip("# ").strip()] if line.lstrip().startswith("#") else []
+
+
+def render(command: str, program: str, about: str = "", topics: Sequence[str] = ()) -> str:
+    """The help text of a command, or of the options named in ``topics`` (``model=bert``).
+
+    Raises BadInput for a topic that is not a group and an option of it.
+    """
+    if chosen := [topic for topic in topics if "=" in topic]:
+        return "\n\n".join(_option(*topic.split("=", 1)) for topic in chosen)
+    examples = [example.format(program=program) for example in EXAMPLES] if command in ("train", "plan", "prepare") else []
+    parts = [
+        f"usage: {program} [group=option …] [key=value …] [flags]",
+        about,
+        _section("Keys of the run", root_keys()),
+        "Groups (group=option; * the default; keys of an option: group.key=value)",
+        *(_group(group) for group in locations.groups()),
+        _section("Flags", FLAGS),
+        "\n".join(["Examples", *(f"  {example}" for example in examples)]) if examples else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _group(group: str) -> str:
+    chosen = locations.default_options().get(group, "")
+    defaults = set(re.findall(r"[\w-]+", chosen))
+    rows = {
+        f"{'*' if option in defaults else ' '} {option}": description(file)
+        for option, file in sorted(locations.options(group).items())
+    }
+    return _section(f" {group}", rows or {"  (no options)": ""})
+
+
+def _option(group: str, option: str) -> str:
+    found = locations.options(group)
+    if option not in found:
+        what = f"'{option}' is not an option of it" if found else "no such group"
+        allowed, wanted = (list(found), option) if found else (locations.groups(), group)
+        raise BadInput(Problem(group, what, listing(allowed), nearest(wanted, allowed)))
+    text = found[option].read_text(encoding="utf-8")
+    body = text.split("\n", 1)[1] if text.startswith("#") else text
+    rows = {
+        f"{indent}{group + '.' if not indent else ''}{key}: {value}".rstrip(": "): comment
+        for indent, key, value, comment in keys(body)
+        if key not in ("_target_", "defaults")
+    }
+    return _section(f"{group}={option}: {description(found[option])}\n({found[option]})\n", rows)
+
+
+def _section(title: str, rows: dict[str, str]) -> str:
+    width = max(shutil.get_terminal_size().columns, 40)
+    column = min(max(len(name) for name in rows) + 4, 34, width // 2) if rows else 0
+    lines = [title]
+    for name, text in rows.items():
+        start = f"  {name}"
+        gap = " " * (column - len(start)) if len(start) < column else f"\n{' ' * column}"
+        wrapped = textwrap.wrap(text, width - column - 1)
+        lines.append(start + (gap + f"\n{' ' * column}".join(wrapped) if wrapped else ""))
+    return "\n".join(lines)

@@ -1,0 +1,94 @@
+"""Where configuration files are looked for. Standard library only: ``--help`` reads it before Hydra is imported."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from pipeline.errors import BadInput, Problem
+
+PRIMARY = "hydratune"
+
+# What ``--config-dir`` named in this call. Hydra calls search-path plugins without arguments, hence a variable.
+_config_dir: ContextVar[str | None] = ContextVar("config_dir", default=None)
+
+
+def shipped() -> Path:
+    """The folder of the shipped configuration: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+def search_path() -> list[Path]:
+    """Configuration folders, the first to be searched first; the shipped one is last.
+
+    Raises BadInput where ``--config-dir`` is not a folder.
+    """
+    folders = [shipped()]
+    own = Path.cwd() / "conf"
+    if own.is_dir() and own.resolve() != folders[0]:
+        folders.insert(0, own.resolve())
+    if chosen := _config_dir.get():
+        if not Path(chosen).is_dir():
+            raise BadInput(Problem("--config-dir", f"'{chosen}' is not a folder"))
+        folders.insert(0, Path(chosen).resolve())
+    return list(dict.fromkeys(folders))
+
+
+@contextmanager
+def using(config_dir: str | None) -> Iterator[None]:
+    """Search ``config_dir`` first, within the block."""
+    token = _config_dir.set(config_dir)
+    try:
+        yield
+    finally:
+        _config_dir.reset(token)
+
+
+def make_importable() -> None:
+    """Let modules where the user stands be imported, as ``python -m`` does and a console script does not."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+
+
+def options(group: str) -> dict[str, Path]:
+    """Option -> file of a group (``model``, ``hydra/launcher``), over all configuration folders."""
+    found: dict[str, Path] = {}
+    for folder in search_path():
+        for file in sorted((folder / group).glob("*.yaml")):
+            found.setdefault(file.stem, file)
+    return found
+
+
+def groups() -> list[str]:
+    """Names of all groups that have a folder, ours first in the order of the primary configuration's defaults."""
+    listed = list(default_options())
+    found = {path.name for folder in search_path() for path in folder.iterdir() if path.is_dir()}
+    others = sorted(name for name in found - set(listed) - {"hydra"} if options(name))
+    return [*listed, *others]
+
+
+def primary_file() -> Path:
+    """The primary configuration's file, the user's own before ours."""
+    candidates = [folder / f"{PRIMARY}.yaml" for folder in search_path()]
+    return next((file for file in candidates if file.is_file()), candidates[-1])
+
+
+def default_options() -> dict[str, str]:
+    """Group -> default option as written in the primary configuration's defaults list."""
+    defaults: dict[str, str] = {}
+    inside = False
+    for line in primary_file().read_text(encoding="utf-8").splitlines():
+        if line.startswith("defaults:"):
+            inside = True
+        elif inside and line and not line.startswith((" ", "-", "#")):
+            break
+        elif inside:
+            entry = line.partition(" #")[0].strip().removeprefix("-").strip()
+            group, colon, option = entry.partition(":")
+            if colon and not group.startswith("override "):
+                defaults[group.strip()] = option.strip()
+    return defaults

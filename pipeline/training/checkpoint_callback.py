@@ -1,0 +1,112 @@
+"""Writes `last` and `best`, and stops a run that was asked to stop at a place from which it can go on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from pipeline.errors import Interrupted
+from pipeline.training import interruption, random_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# With several processes the decision to write is taken together, and asking costs a message.
+_AGREE_EVERY = 5
+
+
+class CheckpointCallback(Callback):
+    """See :class:`pipeline.training.checkpoints.Checkpoints`."""
+
+    def __init__(
+        self, folder: Path, *, monitor: str | None, mode: str, every_steps: int | None, every_seconds: float | None
+    ) -> None:
+        self.last, self.best = folder / "last.ckpt", folder / "best.ckpt"
+        self.monitor, self.mode = monitor, mode
+        self.every_steps, self.every_seconds = every_steps, every_seconds
+        self.best_score: float | None = None
+        self.best_step: int | None = None
+        self._written_at, self._written_step = time.monotonic(), -1
+        self._random: dict[str, Any] | None = None
+
+    # Continue
+
+    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int) -> None:
+        if self._random is not None:
+            random_state.restore(self._random)
+            self._random, self._written_step = None, trainer.global_step
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            self._between_steps(trainer)
+
+    def _between_steps(self, trainer: Trainer) -> None:
+        step = trainer.global_step
+        if step == self._written_step:
+            return
+        due = self.every_steps is not None and step > 0 and step % self.every_steps == 0
+        late = self.every_seconds is not None and time.monotonic() - self._written_at >= self.every_seconds
+        stop = interruption.requested()
+        if trainer.world_size > 1:
+            if not due and step % _AGREE_EVERY:
+                return
+            late = trainer.strategy.reduce_boolean_decision(late, all=False)
+            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
+        if due or late or stop:
+            self._write_last(trainer)
+        if stop:
+            raise Interrupted(f"stopped after step {step}, as asked")
+
+    def _write_last(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self.last, weights_only=False)
+        self._written_at, self._written_step = time.monotonic(), trainer.global_step
+
+    def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        states: list[Any] = [random_state.capture()]
+        if trainer.world_size > 1:
+            states = [None] * trainer.world_size
+            torch.distributed.all_gather_object(states, random_state.capture())
+        checkpoint["random"] = states
+        checkpoint["logs"] = [logger.position() for logger in _rewindable(trainer)]
+
+    def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._random = checkpoint["random"][trainer.global_rank]
+        for logger, position in zip(_rewindable(trainer), checkpoint["logs"], strict=trainer.is_global_zero):
+            logger.truncate(position)
+
+    # Best
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or self.monitor is None:
+            return
+        score = float(trainer.callback_metrics[self.monitor])
+        if better(score, self.best_score, self.mode):
+            self.best_score, self.best_step = score, trainer.global_step
+            trainer.save_checkpoint(self.best, weights_only=True)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if self.best_step is None:  # nothing was monitored, or no score was a number
+            self.best_step = trainer.global_step
+            trainer.save_checkpoint(self.best, weights_only=True)
+        self._write_last(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_score": self.best_score, "best_step": self.best_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
+
+
+def better(score: float, than: float | None, mode: str) -> bool:
+    """Whether `score` improves on `than` (None: there is nothing yet); NaN never does."""
+    if score != score:
+        return False
+    return than is None or (score > than if mode == "max" else score < than)
+
+
+def _rewindable(trainer: Trainer) -> Iterator[Any]:
+    """Loggers whose files can be cut back to where a checkpoint was written."""
+    return (logger for logger in trainer.loggers if hasattr(logger, "truncate"))

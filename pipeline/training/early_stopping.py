@@ -1,0 +1,37 @@
+"""Stops a run whose monitored metric no longer improves."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from pipeline.component import component
+from pipeline.training.specs import CallbackSpec, RunFacts
+
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
+
+
+@component
+class EarlyStopping(CallbackSpec):
+    """Lightning's EarlyStopping on the metric that also chooses the best checkpoint."""
+
+    affects_result: ClassVar[bool] = True
+
+    # Validations without improvement that end the run. null: it is never ended early.
+    patience: Annotated[int, Field(ge=1)] | None = None
+    # What counts as an improvement, in units of the metric.
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+
+    def build(self, facts: RunFacts) -> "Callback | None":
+        if self.patience is None:
+            return None
+        from lightning.pytorch.callbacks import EarlyStopping
+
+        return EarlyStopping(
+            monitor=facts.monitor,
+            mode=facts.mode,
+            patience=self.patience,
+            min_delta=self.min_delta,
+            # After each validation, those within an epoch included, and before checkpoints are saved.
+            check_on_train_epoch_end=False,
+        )

@@ -1,0 +1,32 @@
+"""Logs the learning rate that each logged step was made with."""
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.component import component
+from pipeline.training.specs import CallbackSpec, RunFacts
+
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import Callback
+    from torch.optim import Optimizer
+
+
+@component
+class LearningRateMonitor(CallbackSpec):
+    """``lr`` at the steps that the training log shows (``trainer.log_every``)."""
+
+    def build(self, facts: RunFacts) -> "Callback | None":
+        from pipeline.training.learning_rate_callback import LearningRateCallback
+
+        return LearningRateCallback()
+
+
+def learning_rates(optimizer: "Optimizer") -> dict[str, float]:
+    """Metric name -> learning rate: one ``lr`` unless the optimizer's groups have different peaks.
+
+    Groups are told apart by their ``name``, or by their number. Peaks decide, not the current values, so that
+    two curves stay two curves where they meet (at the end of a schedule both are zero).
+    """
+    groups: list[dict[str, Any]] = optimizer.param_groups
+    if len({float(group.get("initial_lr", group["lr"])) for group in groups}) == 1:
+        return {"lr": float(groups[0]["lr"])}
+    return {f"lr/{group.get('name', number)}": float(group["lr"]) for number, group in enumerate(groups)}

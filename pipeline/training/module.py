@@ -1,0 +1,165 @@
+"""The one LightningModule: any task, any strategy; exact weighting of examples, checkpoints of what is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import LightningModule
+
+from pipeline.training.scoring import Scorer
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    from pipeline.strategies.base import Strategy
+    from pipeline.tasks.base import Head, Scores, Task
+    from pipeline.training.specs import OptimizerSpec, SchedulerSpec
+
+
+class FineTuning(LightningModule):
+    """Trains and scores an adapted model.
+
+    A task's loss is a sum with its weight. Gradients of the sums are accumulated as they are and divided by the
+    weight of the whole optimizer step, over accumulation steps and processes, before clipping: how a step is cut
+    into batches does not change it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        task: Task,
+        strategy: Strategy,
+        optimizer: OptimizerSpec,
+        scheduler: SchedulerSpec,
+        head: Head,
+        trained: set[str],
+        total_steps: int,
+        log_every: int,
+        monitor: str | None,
+        mode: str,
+        validation_names: Sequence[str],
+        on_scores: Callable[[str, Scores, int], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.task, self.strategy, self.head = task, strategy, head
+        self.optimizer_spec, self.scheduler_spec = optimizer, scheduler
+        self.trained = {f"model.{name}" for name in trained}
+        self.total_steps, self.log_every = total_steps, log_every
+        self.monitor, self.mode = monitor, mode
+        self.validation_names, self.on_scores = list(validation_names), on_scores
+        self.scorers: dict[str, Scorer] = {}
+        self._step_loss: Tensor | None = None
+        self._step_weight: Tensor | None = None
+
+    # Training
+
+    def on_train_epoch_start(self) -> None:
+        self.strategy.train_mode(self.model)
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        output = self.task.loss(self.model, batch["inputs"])
+        loss, weight = output.loss.detach().float(), output.weight.detach().float()
+        self._step_loss = loss if self._step_loss is None else self._step_loss + loss
+        self._step_weight = weight if self._step_weight is None else self._step_weight + weight
+        return output.loss
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        assert self._step_loss is not None and self._step_weight is not None
+        step = torch.stack([self._step_loss, self._step_weight])
+        world = self.trainer.world_size
+        if world > 1:
+            step = self.trainer.strategy.reduce(step, reduce_op="sum")
+        loss, weight = step[0], step[1]
+        # Lightning has divided every loss by the accumulation count, and averaged gradients over processes.
+        factor = self.trainer.accumulate_grad_batches * world / weight
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        torch._foreach_mul_(gradients, factor)
+        self._step_loss = self._step_weight = None
+        number = self.trainer.global_step + 1
+        self.log("train/loss", loss / weight, logger=False)
+        if number % self.log_every == 0 or number == self.total_steps:
+            rates = {round(group["lr"], 15) for group in optimizer.param_groups}
+            self.log_metrics({"train/loss": float(loss / weight), "lr": max(rates)}, number)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Numbers to every logger, under the optimizer step that they belong to."""
+        for logger in self.loggers:
+            logger.log_metrics(dict(metrics), step)
+
+    def configure_optimizers(self) -> Any:
+        groups = self.strategy.parameter_groups(self.model, self.optimizer_spec.weight_decay)
+        optimizer = self.optimizer_spec.build(groups)
+        schedulers = self.scheduler_spec.build(
+            optimizer, self.total_steps, monitor=self.monitor or "train/loss", mode=self.mode
+        )
+        return [optimizer], schedulers
+
+    # Scoring
+
+    def _score(self, split: str, batch: dict[str, Any], keep_predictions: bool = False) -> None:
+        if split not in self.scorers:
+            self.scorers[split] = Scorer(self.task, self.head, self.device, keep_predictions)
+        self.scorers[split].update(self.task.loss(self.model, batch["inputs"]), batch["index"])
+
+    def _finish(self, split: str) -> Scores:
+        scores = self.scorers[split].compute(self.trainer.strategy)
+        prefix = prefix_of(split)
+        step = self.trainer.global_step
+        named = {f"{prefix}/{name}": value for name, value in scores.values.items()}
+        self.log_dict(named, logger=False)
+        self.log_metrics({**named, "epoch": float(self.trainer.current_epoch)}, step)
+        for logger in self.loggers:
+            if hasattr(logger, "log_table"):
+                for name, rows in scores.tables.items():
+                    logger.log_table(f"{prefix}/{name}", rows, step)
+        if self.on_scores is not None:
+            self.on_scores(prefix, scores, step)
+        return scores
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+        self._score(self.validation_names[dataloader_idx], batch)
+
+    def on_validation_epoch_end(self) -> None:
+        for split in self.validation_names:
+            self._finish(split)
+            del self.scorers[split]
+
+    def on_validation_model_train(self) -> None:
+        self.strategy.train_mode(self.model)
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self._score("test", batch, keep_predictions=True)
+
+    def on_test_epoch_end(self) -> None:
+        self._finish("test")
+
+    # What is saved
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Only what was trained; everything else comes from the pretrained checkpoint again."""
+        state = super().state_dict(*args, **kwargs)
+        return {name: value for name, value in state.items() if name in self.trained}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Restore what :meth:`state_dict` gave.
+
+        Raises RuntimeError unless the keys are exactly the trained ones: a lost head must never pass.
+        """
+        missing, unexpected = self.trained - state_dict.keys(), state_dict.keys() - self.trained
+        if missing or unexpected:
+            raise RuntimeError(
+                f"the checkpoint does not hold what this run trains: missing {sorted(missing)[:5]} "
+                f"({len(missing)} in all), unexpected {sorted(unexpected)[:5]} ({len(unexpected)} in all)"
+            )
+        return super().load_state_dict(state_dict, strict=False, assign=assign)
+
+
+def prefix_of(split: str) -> str:
+    """``validation`` -> ``val``, ``validation_news`` -> ``val/news``, ``test`` -> ``test``."""
+    kind, _, name = split.partition("_")
+    return "/".join(filter(None, ["val" if kind == "validation" else kind, name]))
