@@ -2,20 +2,22 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.core.utils import setup_globals
-from hydra.errors import MissingConfigException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.compose import locations
-from pipeline.compose.overrides import Parsed, expand, for_hydra, parse, sweep_problems
+from pipeline.compose.overrides import Parsed, expand, for_hydra, is_group, parse, sweep_problems
 from pipeline.errors import BadInput, Problem, listing, nearest
 
 
@@ -47,7 +49,9 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> Composed
         several = sweep_problems(parsed.overrides)
         problems = [*parsed.problems, *several]
         single = [override for override in parsed.overrides if not override.is_sweep_override()]
-        config = _load(loader, for_hydra(single), problems)
+        chosen = [override for override in single if is_group(override) or override.is_hydra_override()]
+        config = compose_hydra(loader, for_hydra(chosen), RunMode.RUN, problems)
+        problems += _set_values(config, [override for override in single if override not in chosen])
     choices = OmegaConf.to_container(config.hydra.runtime.choices)
     assert isinstance(choices, dict)
     with open_dict(config):
@@ -73,6 +77,21 @@ def config_loader() -> ConfigLoaderImpl:
     return ConfigLoaderImpl(create_config_search_path(str(locations.shipped())))
 
 
+def compose_hydra(
+    loader: ConfigLoaderImpl, overrides: list[str], mode: RunMode, problems: Sequence[Problem] = ()
+) -> DictConfig:
+    """What Hydra composes of ``overrides``, its own node included. Raises BadInput, ``problems`` first."""
+    try:
+        return loader.load_configuration(locations.PRIMARY, overrides, mode)
+    except yaml.MarkedYAMLError as error:
+        raise BadInput([*problems, _yaml_problem(error)]) from error
+    except MissingConfigException as error:
+        raise BadInput([*problems, _missing_option(error)]) from error
+    except Exception as error:
+        # Hydra and OmegaConf raise whatever their internals meet in a malformed file: none of it is for a user.
+        raise BadInput([*problems, _composition_problem(error)]) from error
+
+
 def _first_job_problems(parsed: Parsed, config_dir: str | None) -> list[Problem]:
     """What else is wrong with the overrides that could be read, were one job composed of them."""
     from pipeline.compose.run_spec import load
@@ -86,16 +105,23 @@ def _first_job_problems(parsed: Parsed, config_dir: str | None) -> list[Problem]
     return []
 
 
-def _load(loader: ConfigLoaderImpl, overrides: list[str], problems: list[Problem]) -> DictConfig:
-    try:
-        return loader.load_configuration(locations.PRIMARY, overrides, RunMode.RUN, from_shell=True)
-    except yaml.MarkedYAMLError as error:
-        raise BadInput([*problems, _yaml_problem(error)]) from error
-    except MissingConfigException as error:
-        raise BadInput([*problems, _missing_option(error)]) from error
-    except Exception as error:
-        # Hydra and OmegaConf raise whatever their internals meet in a malformed file: none of it is for a user.
-        raise BadInput([*problems, _composition_problem(error)]) from error
+def _set_values(config: DictConfig, overrides: Sequence[Override]) -> list[Problem]:
+    """Set values as Hydra does, one after another, so that each failure is told of its own key."""
+    problems = []
+    for override in overrides:
+        forced = override if override.is_delete() else replace(override, type=OverrideType.FORCE_ADD)
+        try:
+            ConfigLoaderImpl._apply_overrides_to_config([forced], config)
+        except (HydraException, OmegaConfBaseException) as error:
+            problems.append(_composition_problem(error))
+        except (ValueError, TypeError, AssertionError):
+            problems.append(
+                Problem(
+                    override.key_or_group,
+                    f"'{override.input_line}' cannot be set: what holds it has no such key",
+                )
+            )
+    return problems
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> Problem:
@@ -114,7 +140,12 @@ def _missing_option(error: MissingConfigException) -> Problem:
     source = re.match(r"In '([^']+)'", str(error))
     available = list(locations.options(group)) if group else locations.groups()
     where = f"{source[1]}.yaml" if source else group or "defaults"
-    return Problem(where, f"its defaults ask for '{asked}', which does not exist", listing(available), nearest(option, available))
+    return Problem(
+        where,
+        f"its defaults ask for '{asked}', which does not exist",
+        listing(available),
+        nearest(option, available),
+    )
 
 
 def _composition_problem(error: Exception) -> Problem:

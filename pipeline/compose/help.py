@@ -44,7 +44,11 @@ def description(file: Path) -> str:
 def root_keys() -> dict[str, str]:
     """Root key -> its comment in the primary configuration."""
     text = locations.primary_file().read_text(encoding="utf-8")
-    return {key: comment for indent, key, _, comment in keys(text) if not indent and key not in ("defaults", "hydra")}
+    return {
+        key: comment
+        for indent, key, _, comment in keys(text)
+        if not indent and key not in ("defaults", "hydra")
+    }
 
 
 def keys(text: str) -> Iterator[tuple[str, str, str, str]]:
@@ -67,7 +71,11 @@ def render(command: str, program: str, about: str = "", topics: Sequence[str] = 
     """
     if chosen := [topic for topic in topics if "=" in topic]:
         return "\n\n".join(_option(*topic.split("=", 1)) for topic in chosen)
-    examples = [example.format(program=program) for example in EXAMPLES] if command in ("train", "plan", "prepare") else []
+    examples = (
+        [example.format(program=program) for example in EXAMPLES]
+        if command in ("train", "plan", "prepare")
+        else []
+    )
     parts = [
         f"usage: {program} [group=option …] [key=value …] [flags]",
         about,

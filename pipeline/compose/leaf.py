@@ -47,15 +47,27 @@ class Leaf:
         found = getattr(module, name, None)
         base_module, _, base_name = self.base.rpartition(".")
         base: type = getattr(importlib.import_module(base_module), base_name)
-        classes = [n for n, value in vars(module).items() if isinstance(value, type) and issubclass(value, base)]
+        classes = [
+            n for n, value in vars(module).items() if isinstance(value, type) and issubclass(value, base)
+        ]
         if not (isinstance(found, type) and issubclass(found, base)):
-            what = f"'{self.target}' is not a {base_name.lower()}" if found is not None else f"{module_name} has no '{name}'"
-            raise BadInput(Problem(f"{self.key}._target_", what, listing(sorted(classes)), nearest(name, classes)))
+            what = (
+                f"'{self.target}' is not a {base_name.lower()}"
+                if found is not None
+                else f"{module_name} has no '{name}'"
+            )
+            raise BadInput(
+                Problem(f"{self.key}._target_", what, listing(sorted(classes)), nearest(name, classes))
+            )
         return found
 
     def _signature_problems(self, cls: type) -> list[Problem]:
         parameters = inspect.signature(cls).parameters.values()
-        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in self.given]
+        named = [
+            p
+            for p in parameters
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in self.given
+        ]
         names = [p.name for p in named]
         problems = [
             Problem(f"{self.key}.{p.name}", "must be set", f"an argument of {self.target}")

@@ -1,5 +1,6 @@
 """Where configuration files are looked for. Standard library only: ``--help`` reads it before Hydra is imported."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,13 @@ def options(group: str) -> dict[str, Path]:
         for file in sorted((folder / group).glob("*.yaml")):
             found.setdefault(file.stem, file)
     return found
+
+
+def is_group(name: str) -> bool:
+    """Whether there is a group of this name (``model``, ``callbacks/extra``), in any configuration folder."""
+    if not re.fullmatch(r"[\w-]+(/[\w-]+)*", name):
+        return False
+    return name in default_options() or any((folder / name).is_dir() for folder in search_path())
 
 
 def groups() -> list[str]:

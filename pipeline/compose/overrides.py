@@ -8,7 +8,7 @@ from hydra import version
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, QuotedString, ValueType
+from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
 from pipeline.compose import locations
@@ -102,7 +102,11 @@ def expand(overrides: Sequence[Override]) -> list[list[str]]:
     for override in overrides:
         text = override.input_line or ""
         if override.is_sweep_override() and not override.is_discrete_sweep():
-            problems.append(Problem(override.key_or_group, f"'{text}' has no end of values", "choice(…), range(…), glob(…)"))
+            problems.append(
+                Problem(
+                    override.key_or_group, f"'{text}' has no end of values", "choice(…), range(…), glob(…)"
+                )
+            )
         elif override.is_sweep_override() and not list(override.sweep_string_iterator()):
             problems.append(Problem(override.key_or_group, f"'{text}' stands for no value at all"))
     if problems:
@@ -113,13 +117,13 @@ def expand(overrides: Sequence[Override]) -> list[list[str]]:
 def is_group(override: Override) -> bool:
     """Whether the override chooses an option of a group (rather than setting a value)."""
     key = override.key_or_group
-    return "." not in key and not isinstance(override.value(), dict) and bool(_available(override))
+    if isinstance(override.value(), dict):
+        return False
+    return bool(_available(override)) if key.startswith("hydra/") else locations.is_group(key)
 
 
 def quoted(value: str) -> str:
     """``value`` as text in Hydra's grammar, whatever characters it has."""
-    from hydra.core.override_parser.types import Quote
-
     return QuotedString(text=value, quote=Quote.single).with_quotes()
 
 
@@ -128,12 +132,12 @@ def _available(override: Override) -> list[str]:
     key = override.key_or_group
     if key.startswith("hydra/") and override.config_loader is not None:
         return list(override.config_loader.get_group_options(key))
-    return list(locations.options(key)) if re.fullmatch(r"[\w/-]+", key) else []
+    return list(locations.options(key)) if locations.is_group(key) else []
 
 
 def _option_problems(override: Override) -> list[Problem]:
     group, available = override.key_or_group, _available(override)
-    if "." in group or not available:
+    if not available and not locations.is_group(group):
         return []
     value = override.value()
     if isinstance(value, dict):
@@ -146,9 +150,16 @@ def _option_problems(override: Override) -> list[Problem]:
         asked = list(value) if isinstance(value, list) else [value]
     names = [option.text if isinstance(option, QuotedString) else option for option in asked]
     return [
-        Problem(group, f"'{name}' is not an option of it", listing(available), nearest(str(name), available))
+        Problem(
+            group,
+            f"'{name}' is not an option of it",
+            listing(available) or "(no options)",
+            nearest(str(name), available),
+        )
         for name in names
-        if name is not None and str(name).removesuffix(".yaml") not in available and not isinstance(name, list)
+        if name is not None
+        and str(name).removesuffix(".yaml") not in available
+        and not isinstance(name, list)
     ]
 
 

@@ -31,7 +31,12 @@ def _hide(node: Container) -> None:
     keys: list[Any] = list(node.keys()) if isinstance(node, DictConfig) else list(range(len(node)))
     for key in keys:
         child = node._get_node(key)
-        if isinstance(child, Container) and not child._is_interpolation() and not child._is_none() and not child._is_missing():
+        if (
+            isinstance(child, Container)
+            and not child._is_interpolation()
+            and not child._is_none()
+            and not child._is_missing()
+        ):
             _hide(child)
         elif re.search(r"\$\{\s*oc\.env\b", str(child._value() if child is not None else "")):
             OmegaConf.set_readonly(node, False)

@@ -33,7 +33,12 @@ def trust(*modules: str) -> None:
     names = [*trusted(), *(name for text in modules for name in text.split(",") if name)]
     bad = [name for name in names if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", name)]
     if bad:
-        raise BadInput([Problem("--trust", f"'{name}' is not the name of a module", "my_tasks, my_package.models") for name in bad])
+        raise BadInput(
+            [
+                Problem("--trust", f"'{name}' is not the name of a module", "my_tasks, my_package.models")
+                for name in bad
+            ]
+        )
     os.environ[TRUST] = ",".join(dict.fromkeys(names))
 
 
@@ -77,13 +82,17 @@ def _class(target: str, where: str, kind: Kind) -> type:
     try:
         module = importlib.import_module(module_name)
     except SyntaxError as error:
-        raise BadInput(Problem(f"{error.filename}:{error.lineno}", f"not valid Python: {error.msg}")) from error
+        raise BadInput(
+            Problem(f"{error.filename}:{error.lineno}", f"not valid Python: {error.msg}")
+        ) from error
     except ImportError as error:
         raise BadInput(Problem(where, f"cannot import '{module_name}': {error}", kind.allowed())) from error
     found = getattr(module, name, None)
     if found is None:
         classes = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, kind.base)]
-        raise BadInput(Problem(where, f"'{module_name}' has no '{name}'", listing(classes), nearest(name, classes)))
+        raise BadInput(
+            Problem(where, f"'{module_name}' has no '{name}'", listing(classes), nearest(name, classes))
+        )
     if not isinstance(found, type) or not _within(found.__module__, [OURS, *trusted()]):
         raise BadInput(Problem(where, f"'{target}' is not a class of that module", kind.allowed()))
     return found
@@ -101,7 +110,9 @@ def _directives(value: Any, key: str) -> list[str]:
     """Places of keys such as ``_target_`` and ``_args_``, which other programs take for instructions."""
     if isinstance(value, Mapping):
         here = [f"{key}.{name}" for name in value if re.fullmatch(r"_\w+_", str(name))]
-        return here + [place for name, child in value.items() for place in _directives(child, f"{key}.{name}")]
+        return here + [
+            place for name, child in value.items() for place in _directives(child, f"{key}.{name}")
+        ]
     if isinstance(value, list):
         return [place for i, child in enumerate(value) for place in _directives(child, f"{key}.{i}")]
     return []

@@ -11,7 +11,7 @@ from pipeline.errors import BadInput, Problem
 
 
 def cache_folder() -> Path:
-    """Where everything fetched or computed once is kept: $HYDRATUNE_CACHE, else hydratune in the user's cache."""
+    """Where what is fetched or computed once is kept: $HYDRATUNE_CACHE, else in the user's cache."""
     chosen = os.environ.get("HYDRATUNE_CACHE")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -25,8 +25,8 @@ def entry(kind: str, key: str, build: Callable[[Path], None]) -> Path:
 
     ``key`` is a content address: it says all that the entry's content depends on. ``build`` gets a path where
     nothing is, and leaves a file or a folder there; only when it returns does that get the entry's name, so a
-    process killed at any moment leaves nothing that is ever read. Of several processes one builds and the others wait for
-    its entry. What a killed process left is removed by the next one that builds the entry.
+    process killed at any moment leaves nothing that is ever read. Of several processes one builds and the
+    others wait for its entry. What a killed process left is removed by the next one that builds the entry.
 
     Raises BadInput where the cache folder cannot be written; whatever ``build`` raises passes through.
     """
@@ -52,8 +52,7 @@ def _lock(kind: str, key: str) -> contextlib.AbstractContextManager[object]:
     try:
         (cache_folder() / kind).mkdir(parents=True, exist_ok=True)
         locks.mkdir(exist_ok=True)
-        lock = FileLock(locks / f"{kind}.{key}.lock")
-        lock.acquire()
+        return FileLock(locks / f"{kind}.{key}.lock").acquire()
     except OSError as error:
         raise BadInput(
             Problem(
@@ -62,15 +61,6 @@ def _lock(kind: str, key: str) -> contextlib.AbstractContextManager[object]:
                 allowed="a folder that can be written: set the environment variable HYDRATUNE_CACHE",
             )
         ) from error
-    return lock_released(lock.release)
-
-
-@contextlib.contextmanager
-def lock_released(release: Callable[[], None]):  # type: ignore[no-untyped-def]
-    try:
-        yield
-    finally:
-        release()
 
 
 def _build_whole(whole: Path, partial: Path, build: Callable[[Path], None]) -> None:

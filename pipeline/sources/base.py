@@ -60,7 +60,7 @@ class Source:
         return split(data, self.split, limit=self.limit, overfit=self.overfit)
 
     def fingerprint(self) -> str:
-        """A hash that changes when a byte of the data changes. Cheap: neither torch nor datasets is imported."""
+        """A hash that changes when a byte of the data changes. Cheap: imports neither torch nor datasets."""
         raise NotImplementedError
 
     def describe(self) -> dict[str, Any]:

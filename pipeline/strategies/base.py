@@ -48,3 +48,13 @@ class Strategy:
     def save(self, model: "nn.Module", folder: str) -> Sequence[str]:
         """Write what this strategy adds beside the merged model (an adapter) into ``folder``; its files."""
         return ()
+
+
+def trained_keys(model: "nn.Module") -> set[str]:
+    """The keys of ``model.state_dict()`` that training changes, and that a checkpoint therefore has to hold.
+
+    These are the parameters that require a gradient, under each name that a tied one has, and all buffers: they
+    are few, and any of them (running statistics, for one) may change in a forward pass.
+    """
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    return {key for key in model.state_dict() if key not in parameters or parameters[key].requires_grad}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from pipeline.models.checkpoint import Checkpoint
+    from pipeline.models.loading import LoadReport
 
 # Facts about the head, learned from the training data (labels, ranges, …). Plain JSON.
 Head = dict[str, Any]
@@ -66,8 +67,11 @@ class Task:
     columns: ClassVar[dict[str, Column]]
     # The transformers Auto class that the model is loaded with, e.g. "AutoModelForSequenceClassification".
     auto_class: ClassVar[str]
-    # The metric that chooses the best checkpoint unless ``trainer.monitor`` names another.
-    monitor: ClassVar[str] = "loss"
+
+    @property
+    def monitor(self) -> str:
+        """The metric that chooses the best checkpoint unless ``trainer.monitor`` names another."""
+        return "loss"
 
     def learn(self, data: "DatasetDict") -> Head:
         """Facts about the head from ``data`` (splits of rows with this task's columns).
@@ -76,18 +80,28 @@ class Task:
         """
         raise NotImplementedError
 
-    def load(self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False) -> "nn.Module":
-        """The model with this task's head, in float32; on the meta device (no memory) when ``meta``."""
-        raise NotImplementedError
+    def load(
+        self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False
+    ) -> "tuple[nn.Module, LoadReport]":
+        """The model with this task's head, in float32, and which of its weights are new.
 
-    def encode(self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head) -> dict[str, list[Any]]:
-        """A batch of rows (column -> values) to features (name -> values), one feature row per example.
-
-        ``input_ids`` is among them. Columns with targets may be absent (prediction).
+        On the meta device (no memory, empty report) when ``meta``.
         """
         raise NotImplementedError
 
-    def collate(self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase") -> dict[str, "Tensor"]:
+    def encode(
+        self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
+    ) -> dict[str, list[Any]]:
+        """A batch of rows (column -> values) to features (name -> values), one feature row per example.
+
+        Among them are ``input_ids``, ``length`` (their number) and ``truncated`` (whether text was cut off).
+        Columns with targets may be absent (prediction).
+        """
+        raise NotImplementedError
+
+    def collate(
+        self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
+    ) -> "dict[str, Tensor]":
         """Encoded rows to one padded batch."""
         raise NotImplementedError
 
@@ -106,6 +120,10 @@ class Task:
     def scores(self, computed: Mapping[str, "Tensor"], head: Head) -> Scores:
         """What ``metrics().compute()`` gave, as named numbers and tables."""
         raise NotImplementedError
+
+    def directions(self, head: Head) -> dict[str, bool]:
+        """Whether higher is better, for the loss and every name that :meth:`scores` may give."""
+        return {"loss": False}
 
     def decode(self, predictions: "Tensor", head: Head) -> list[dict[str, Any]]:
         """Raw predictions to rows for a person or a file."""

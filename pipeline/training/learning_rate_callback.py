@@ -11,10 +11,11 @@ from pipeline.training.learning_rate_monitor import learning_rates
 class LearningRateCallback(Callback):
     """Reads the learning rates just before a step, logs them just after it, under the step's number.
 
-    After the step the scheduler has already moved on, and Lightning's own monitor logs what the next step uses.
+    After the step the scheduler has moved on already; Lightning's own monitor logs what the next step uses.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, total_steps: int) -> None:
+        self.total_steps = total_steps
         self.used: dict[str, float] = {}
 
     def on_before_optimizer_step(
@@ -26,6 +27,8 @@ class LearningRateCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         used, self.used = self.used, {}  # Empty after a batch that only accumulated.
-        if used and trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        step = trainer.global_step
+        if used and (every and step % every == 0 or step == self.total_steps):
             for logger in trainer.loggers:
-                logger.log_metrics(used, step=trainer.global_step)
+                logger.log_metrics(used, step=step)

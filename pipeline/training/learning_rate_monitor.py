@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @component
 class LearningRateMonitor(CallbackSpec):
-    """``lr`` at the steps that the training log shows (``trainer.log_every``)."""
+    """``lr`` at the steps that the training log shows: every ``trainer.log_every``, and the last."""
 
     def build(self, facts: RunFacts) -> "Callback | None":
         from pipeline.training.learning_rate_callback import LearningRateCallback
 
-        return LearningRateCallback()
+        return LearningRateCallback(facts.total_steps)
 
 
 def learning_rates(optimizer: "Optimizer") -> dict[str, float]:

@@ -83,8 +83,7 @@ class FineTuning(LightningModule):
         number = self.trainer.global_step + 1
         self.log("train/loss", loss / weight, logger=False)
         if number % self.log_every == 0 or number == self.total_steps:
-            rates = {round(group["lr"], 15) for group in optimizer.param_groups}
-            self.log_metrics({"train/loss": float(loss / weight), "lr": max(rates)}, number)
+            self.log_metrics({"train/loss": float(loss / weight)}, number)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Numbers to every logger, under the optimizer step that they belong to."""

@@ -1,4 +1,4 @@
-"""The optimizers that are shipped. Each takes the strategy's parameter groups, which carry their own weight decay."""
+"""The optimizers that are shipped. Each takes the strategy's parameter groups, which have a weight decay each."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,9 +61,9 @@ class SGD(OptimizerSpec):
 class Adafactor(OptimizerSpec):
     """Adafactor (Shazeer and Stern 2018) with a given learning rate: second moments as row and column means.
 
-    transformers' implementation, because there ``lr`` can be absolute (``scale_parameter=False``): it then means
-    what it means for AdamW, updates of about that size in each weight. torch.optim.Adafactor always multiplies it
-    by the norm of the parameter, so the learning rate that suits a strategy would be far too small.
+    transformers' implementation, because there ``lr`` can be absolute (``scale_parameter=False``): it then
+    means what it means for AdamW, updates of about that size in each weight. torch.optim.Adafactor always
+    multiplies it by the norm of the parameter, so the learning rate that suits a strategy would be too small.
     """
 
     # Largest root mean square of an update before it is multiplied by the learning rate.

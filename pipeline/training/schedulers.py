@@ -1,7 +1,7 @@
 """The learning-rate schedules that are shipped: warmup from zero to the peak, then what the name says.
 
-``warmup_steps`` wins over ``warmup_ratio`` where both are given. What the schedulers save holds numbers only, and
-not the number of steps: a run that is resumed with more epochs follows the schedule of its new length.
+``warmup_steps`` wins over ``warmup_ratio`` where both are given. What the schedulers save holds numbers only,
+and not the number of steps: a run that is resumed with more epochs follows the schedule of its new length.
 """
 
 import math
@@ -25,7 +25,9 @@ NEVER = 2**62
 class Constant(SchedulerSpec):
     """The peak learning rate to the end."""
 
-    def build(self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str) -> list[dict[str, Any]]:
+    def build(
+        self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str
+    ) -> list[dict[str, Any]]:
         return each_step(optimizer, self.warmup(total_steps), lambda step: 1.0)
 
 
@@ -33,7 +35,9 @@ class Constant(SchedulerSpec):
 class Linear(SchedulerSpec):
     """Down to zero in a straight line."""
 
-    def build(self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str) -> list[dict[str, Any]]:
+    def build(
+        self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str
+    ) -> list[dict[str, Any]]:
         warmup = self.warmup(total_steps)
         falling = max(1, total_steps - warmup)
         return each_step(optimizer, warmup, lambda step: max(0.0, float(total_steps - step) / falling))
@@ -46,12 +50,14 @@ class Cosine(SchedulerSpec):
     # Where it ends, as a share of the peak.
     min_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
-    def build(self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str) -> list[dict[str, Any]]:
+    def build(
+        self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str
+    ) -> list[dict[str, Any]]:
         warmup = self.warmup(total_steps)
         falling = max(1, total_steps - warmup)
 
         def factor(step: int) -> float:
-            # Past the end it stays down: with a budget in tokens or minutes the number of steps is an estimate.
+            # Past the end it stays down: with a budget in tokens or minutes the number of steps is a guess.
             done = min(1.0, float(step - warmup) / falling)
             return self.min_ratio + (1 - self.min_ratio) * max(0.0, 0.5 * (1.0 + math.cos(math.pi * done)))
 
@@ -62,9 +68,9 @@ class Cosine(SchedulerSpec):
 class Plateau(SchedulerSpec):
     """Times ``factor`` whenever the monitored metric has stopped improving.
 
-    Lightning would look once an epoch or every so many batches, after the checkpoint callbacks have saved. Here
-    every validation counts, and a checkpoint written at a validation has seen it: the training module calls
-    :func:`follow_validation`.
+    Lightning would look once an epoch or every so many batches, after callbacks have saved their checkpoints.
+    Here every validation counts, and a checkpoint written at a validation has seen it: the training module
+    calls :func:`follow_validation`.
     """
 
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -75,7 +81,9 @@ class Plateau(SchedulerSpec):
     # The learning rate never falls below this.
     min_lr: Annotated[float, Field(ge=0)] = 0.0
 
-    def build(self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str) -> list[dict[str, Any]]:
+    def build(
+        self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str
+    ) -> list[dict[str, Any]]:
         from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau
 
         configs: list[dict[str, Any]] = []

@@ -55,7 +55,9 @@ class SchedulerSpec:
         """Warmup length in optimizer steps."""
         return self.warmup_steps if self.warmup_steps is not None else round(self.warmup_ratio * total_steps)
 
-    def build(self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str) -> list[dict[str, Any]]:
+    def build(
+        self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str
+    ) -> list[dict[str, Any]]:
         """Lightning scheduler configurations (``scheduler``, ``interval``, …)."""
         raise NotImplementedError
 

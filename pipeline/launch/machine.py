@@ -1,0 +1,93 @@
+"""What this machine is, and what `auto` means on it. Decided once, at a run's first start, and kept."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from pipeline.errors import BadInput, Problem
+from pipeline.runs.directory import RunDirectory, write_whole
+
+if TYPE_CHECKING:
+    from pipeline.launch.hardware import Hardware
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The settings of a run that depend on where it first started; a resumed run reads them again.
+
+    accelerator: cpu, gpu or mps. world_size: processes. threads: CPU threads of one process.
+    precision: 32, bf16 or 16. micro_batch: examples at once in one process, None for its whole share.
+    """
+
+    accelerator: str
+    world_size: int
+    precision: str
+    micro_batch: int | None
+    threads: int
+
+
+@cache
+def _gpus() -> int:
+    """GPUs that torch can use; torch is only asked where there is a device at all."""
+    if not (Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists() or os.name == "nt"):
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
+
+
+@cache
+def _has_amx() -> bool:
+    info = Path("/proc/cpuinfo")
+    return info.exists() and "amx_bf16" in info.read_text()
+
+
+def _has_mps() -> bool:
+    return platform.system() == "Darwin" and platform.machine() == "arm64"
+
+
+def _precision(accelerator: str) -> str:
+    """bf16 where matrix products are faster in it; elsewhere it is slower than float32 or missing."""
+    if accelerator == "gpu":
+        import torch
+
+        return "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "32"
+    return "bf16" if accelerator == "cpu" and _has_amx() else "32"
+
+
+def look(hardware: Hardware) -> Machine:
+    """What `hardware` comes to here. Raises BadInput for an accelerator that this machine does not have."""
+    accelerator = hardware.accelerator
+    if accelerator == "auto":
+        accelerator = "gpu" if _gpus() else "mps" if _has_mps() else "cpu"
+    there = {"gpu": _gpus(), "mps": int(_has_mps()), "cpu": os.cpu_count() or 1}[accelerator]
+    devices = hardware.devices
+    if devices == "auto":
+        devices = there if accelerator == "gpu" else 1
+    if devices > there or there == 0:
+        key = "hardware.accelerator" if there == 0 else "hardware.devices"
+        what = f"asks for {max(devices, 1)} {accelerator}, and this machine has {there}"
+        raise BadInput(Problem(key, what, "hardware=auto takes what there is, hardware=cpu runs anywhere"))
+    precision = hardware.precision if hardware.precision != "auto" else _precision(accelerator)
+    if precision == "16" and accelerator == "cpu":
+        raise BadInput(Problem("hardware.precision", "16 needs a GPU", "32 or bf16 on a CPU"))
+    threads = hardware.threads or max(1, (os.cpu_count() or 1) // (devices if accelerator == "cpu" else 1))
+    micro = None if hardware.micro_batch == "auto" else hardware.micro_batch
+    return Machine(accelerator, devices, precision, micro, threads)
+
+
+def resolve(run: RunDirectory, hardware: Hardware) -> Machine:
+    """The run's machine settings: read when it started before, decided and written when this is its first start."""
+    path = run.folder / "resolved.yaml"
+    if path.exists():
+        return Machine(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    machine = look(hardware)
+    write_whole(path, yaml.safe_dump(asdict(machine), sort_keys=False))
+    return machine

@@ -1,0 +1,100 @@
+"""What a run is going to do and cost, before it does it. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.compose.run_spec import RunSpec
+    from pipeline.data.prepare import Prepared
+    from pipeline.launch.machine import Machine
+    from pipeline.launch.schedule import Schedule
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Estimated bytes in one process at the largest training batch."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+def memory(spec: RunSpec, prepared: Prepared, machine: Machine) -> Memory:
+    """Weights, gradients and two optimizer moments in float32; activations by Korthikanti et al. 2022
+    (arXiv:2205.05198), equation 1: s·b·h·(34 + 5·a·s/h) bytes a layer at two bytes a number."""
+    config = json.loads((Path(prepared.checkpoint["folder"]) / "config.json").read_text(encoding="utf-8"))
+    hidden = _first(config, "hidden_size", "d_model", "n_embd", "dim")
+    layers = _first(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
+    heads = _first(config, "num_attention_heads", "n_head", "n_heads", "num_heads")
+    length = prepared.longest
+    share = -(-spec.trainer.batch_size // machine.world_size)
+    batch = min(machine.micro_batch or share, share)
+    width = 2 if machine.precision == "32" else 1
+    activations = layers * length * batch * (34 * hidden + 5 * heads * length) * width
+    trainable = 4 * prepared.trainable
+    return Memory(4 * prepared.total, trainable, 2 * trainable, activations)
+
+
+def _first(config: dict[str, Any], *names: str) -> int:
+    """The same quantity under the names that architectures give it; 0 where it has none of them."""
+    return next((int(config[name]) for name in names if isinstance(config.get(name), int)), 0)
+
+
+def available_memory() -> int | None:
+    """Bytes of memory that are free on this machine; None where the system does not tell."""
+    info = Path("/proc/meminfo")
+    if not info.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in info.read_text().splitlines())
+    return int(lines["MemAvailable"].split()[0]) * 1024
+
+
+def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule) -> list[tuple[str, str]]:
+    """Rows of the plan: what, and how much."""
+    need, free = memory(spec, prepared, machine), available_memory()
+    rows = prepared.rows
+    cut = {name: count for name, count in prepared.truncated.items() if count}
+    choice = spec.choices
+    limit = f", at most {spec.trainer.max_minutes:g} minutes" if spec.trainer.max_minutes else ""
+    lines = [
+        ("run", f"{spec.name}: task={choice['task']} model={choice['model']} data={choice['data']} "
+                f"strategy={choice['strategy']}"),
+        ("data", ", ".join(f"{count:,} {name}" for name, count in rows.items())
+                 + (" (cached)" if prepared.cached else " (encoded now)")),
+        ("tokens", f"{prepared.tokens.get('train', 0):,} in training, longest row {prepared.longest}"
+                   + (f"; cut short: {sum(cut.values()):,} rows" if cut else "")),
+        ("parameters", f"{prepared.trainable:,} trained of {prepared.total:,} "
+                       f"({prepared.trainable / prepared.total:.2%})"),
+        ("steps", f"{schedule.total_steps:,} = {schedule.epochs} epoch{'s' * (schedule.epochs > 1)} of "
+                  f"{schedule.steps_per_epoch:,}{limit}; batch {spec.trainer.batch_size} = "
+                  f"{machine.world_size} process{'es' * (machine.world_size > 1)} × {schedule.accumulate} "
+                  f"× {-(-spec.trainer.batch_size // machine.world_size // schedule.accumulate)}; "
+                  f"{schedule.tokens:,} tokens"),
+        ("best by", f"{schedule.monitor} ({schedule.mode})" if schedule.monitor else "no validation data: the last step"),
+        ("machine", f"{machine.world_size} × {machine.accelerator}, {machine.threads} threads, precision {machine.precision}"),
+        ("memory", f"about {need.total / GIB:.1f} GiB a process (weights {need.weights / GIB:.2f}, gradients "
+                   f"{need.gradients / GIB:.2f}, optimizer {need.optimizer / GIB:.2f}, activations "
+                   f"{need.activations / GIB:.2f})"
+                   + (_fit(need.total * machine.world_size, free) if machine.accelerator == "cpu" else "")),
+        ("checkpoint", f"{3 * 4 * prepared.trainable / 2**20:.1f} MiB to continue from, "
+                       f"{4 * prepared.trainable / 2**20:.1f} MiB the best"),
+    ]
+    return lines
+
+
+def _fit(need: int, free: int | None) -> str:
+    if free is None:
+        return ""
+    verdict = "fits" if need < free else "DOES NOT FIT: try a smaller hardware.micro_batch or task.max_length"
+    return f"; {verdict} in the {free / GIB:.1f} GiB free"

@@ -1,0 +1,90 @@
+"""How long a run trains and what it watches, from its settings and the size of its data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.data.batches import micro_batches_per_step, steps_per_epoch, tokens_to_steps
+from pipeline.errors import BadInput, Problem, listing, nearest
+
+if TYPE_CHECKING:
+    from pipeline.compose.run_spec import RunSpec
+    from pipeline.data.prepare import Prepared
+    from pipeline.launch.machine import Machine
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """steps are optimizer steps; accumulate is micro-batches of one process to a step.
+
+    monitor is the metric's full name, None without validation data; mode is min or max.
+    """
+
+    steps_per_epoch: int
+    epochs: int
+    total_steps: int
+    accumulate: int
+    monitor: str | None
+    mode: str
+    tokens: int
+
+
+def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
+    """Raises BadInput for a monitored metric that the task does not report."""
+    trainer, rows = spec.trainer, prepared.rows["train"]
+    per_epoch = steps_per_epoch(rows, trainer.batch_size, machine.world_size)
+    epochs = trainer.epochs(per_epoch)
+    limits = [epochs * per_epoch, trainer.max_steps]
+    if trainer.max_tokens is not None:
+        limits.append(_token_steps(spec, prepared, machine))
+    total = min(limit for limit in limits if limit is not None)
+    monitor, mode = monitored(spec, prepared)
+    return Schedule(
+        steps_per_epoch=per_epoch,
+        epochs=math.ceil(total / per_epoch),
+        total_steps=total,
+        accumulate=micro_batches_per_step(trainer.batch_size, machine.world_size, machine.micro_batch),
+        monitor=monitor,
+        mode=mode,
+        tokens=round(prepared.tokens["train"] * total / per_epoch),
+    )
+
+
+def _token_steps(spec: RunSpec, prepared: Prepared, machine: Machine) -> int:
+    from pipeline.data.prepare import load_splits
+
+    trainer = spec.trainer
+    lengths = load_splits(prepared.folder, "encoded")["train"].with_format("numpy")["length"][:]
+    return tokens_to_steps(
+        lengths, trainer.max_tokens or 0, trainer.batch_size, machine.world_size, spec.seed, trainer.group_by_length
+    )
+
+
+def monitored(spec: RunSpec, prepared: Prepared) -> tuple[str | None, str]:
+    """The metric that chooses the best checkpoint, and whether it is to be small or large."""
+    names = [name for name in prepared.rows if name.partition("_")[0] == "validation"]
+    prefixes = {name: "/".join(filter(None, ["val", name.partition("_")[2]])) for name in names}
+    wanted = spec.trainer.monitor
+    if not names:
+        if wanted:
+            raise BadInput(Problem("trainer.monitor", f"'{wanted}' needs validation data, and there is none"))
+        return None, "min"
+    reported = {
+        f"{prefix}/{metric}": "max" if higher else "min"
+        for prefix in prefixes.values()
+        for metric, higher in prepared.directions.items()
+    }
+    main = prefixes.get("validation") or prefixes[names[0]]
+    wanted = wanted or f"{main}/{spec.task.monitor_for(prepared.head)}"
+    if wanted not in reported:
+        raise BadInput(
+            Problem(
+                "trainer.monitor",
+                f"no metric is called '{wanted}'",
+                listing(sorted(reported)),
+                nearest(wanted, reported),
+            )
+        )
+    return wanted, reported[wanted]

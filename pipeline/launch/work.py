@@ -1,0 +1,213 @@
+"""The work of a run, in one process: model, data, training, best checkpoint, test."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.data.prepare import Prepared, load_splits, prepare
+from pipeline.errors import BadInput, Problem
+from pipeline.launch.machine import Machine, resolve
+from pipeline.launch.schedule import Schedule, schedule
+from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, RUNNING, TRAINED, RunDirectory
+from pipeline.runs.environment import environment
+
+if TYPE_CHECKING:
+    from pipeline.compose.run_spec import RunSpec
+    from pipeline.data.module import TextData
+    from pipeline.training.module import FineTuning
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one process of a run works with."""
+
+    run: RunDirectory
+    spec: RunSpec
+    prepared: Prepared
+    machine: Machine
+    schedule: Schedule
+    module: FineTuning
+    data: TextData
+    report: Any
+
+
+def rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+def work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
+    """Bring a frozen run from wherever it stands to its end; the content of metrics.json.
+
+    Raises Interrupted when it was asked to stop (a checkpoint to go on from is written), and whatever went wrong
+    otherwise; both are recorded in the manifest.
+    """
+    from pipeline.errors import Interrupted
+    from pipeline.training import interruption
+
+    if rank() != 0:
+        with interruption.listening():
+            return _work(run, spec)
+    with run.working(), interruption.listening():
+        manifest = run.manifest()
+        if manifest["state"] == FINISHED:
+            return run.metrics()
+        state = TRAINED if manifest["state"] == TRAINED else RUNNING
+        run.update(state=state, starts=manifest["starts"] + 1, error=None, environment=environment())
+        try:
+            return _work(run, spec)
+        except (Interrupted, KeyboardInterrupt):
+            run.update(state=INTERRUPTED)
+            raise
+        except BaseException as error:
+            run.update(state=FAILED, error=f"{type(error).__name__}: {error}")
+            raise
+
+
+def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
+    from pipeline.launch.finish import finish
+    from pipeline.training.trainer import build_trainer
+
+    machine = resolve(run, spec.hardware)
+    prepared = _prepared(run, spec)
+    plan = schedule(spec, prepared, machine)
+    _set_up_process(spec, machine)
+    job = _build(run, spec, prepared, machine, plan)
+    callbacks, loggers = _leaves(job)
+    trainer = build_trainer(
+        spec.trainer,
+        folder=run.folder,
+        accelerator=machine.accelerator,
+        world_size=machine.world_size,
+        precision=machine.precision,
+        accumulate=plan.accumulate,
+        epochs=plan.epochs,
+        total_steps=plan.total_steps,
+        callbacks=callbacks,
+        loggers=loggers,
+    )
+    if run.state != TRAINED:
+        _fit(job, trainer)
+        trainer.strategy.barrier("trained")
+        if rank() == 0:
+            run.update(state=TRAINED)
+    return finish(job, trainer)
+
+
+def _prepared(run: RunDirectory, spec: RunSpec) -> Prepared:
+    """What was prepared when the run was frozen; made again where the cache has lost it."""
+    frozen = {k: v for k, v in run.manifest()["prepared"].items() if k != "_target_"}
+    prepared = Prepared(**frozen)
+    if os.path.isdir(prepared.folder) and os.path.isdir(prepared.checkpoint["folder"]):  # noqa: PTH112
+        return prepared
+    again = prepare(task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy)
+    for what, before, now in (
+        ("data", prepared.data_fingerprint, again.data_fingerprint),
+        ("model.checkpoint", prepared.checkpoint["fingerprint"], again.checkpoint["fingerprint"]),
+    ):
+        if before != now:
+            raise BadInput(
+                Problem(what, f"has changed since {run.folder} was frozen", "the same content, or a new run")
+            )
+    return again
+
+
+def _set_up_process(spec: RunSpec, machine: Machine) -> None:
+    import torch
+    import transformers
+    from lightning.pytorch import seed_everything
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    transformers.logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", ".*torch.*deterministic.*")
+    torch.set_num_threads(machine.threads)
+    seed_everything(spec.seed, verbose=False)
+
+
+def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machine, plan: Schedule) -> Work:
+    from lightning.pytorch import seed_everything
+
+    from pipeline.data.module import TextData
+    from pipeline.strategies.base import trained_keys
+    from pipeline.training.module import FineTuning
+
+    # New layers come from the seed alone: the same in every process.
+    model, report = spec.task.load(spec.model, prepared.checkpoint["folder"], prepared.head)
+    model = spec.strategy.adapt(model)
+    seed_everything(spec.seed + rank(), verbose=False)
+    splits = load_splits(prepared.folder, "encoded")
+    data = TextData(
+        splits,
+        spec.task,
+        spec.model.tokenizer(prepared.checkpoint["folder"]),
+        spec.trainer,
+        seed=spec.seed,
+        micro_batch=machine.micro_batch,
+        workers=spec.hardware.workers,
+        world_size=machine.world_size,
+        rank=rank(),
+    )
+    module = FineTuning(
+        model,
+        task=spec.task,
+        strategy=spec.strategy,
+        optimizer=spec.optimizer,
+        scheduler=spec.scheduler,
+        head=prepared.head,
+        trained=trained_keys(model),
+        total_steps=plan.total_steps,
+        log_every=spec.trainer.log_every,
+        monitor=plan.monitor,
+        mode=plan.mode,
+        validation_names=data.validation_names,
+    )
+    return Work(run, spec, prepared, machine, plan, module, data, report)
+
+
+def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
+    """Callbacks, and in the first process loggers."""
+    from pipeline.training.specs import RunFacts
+
+    spec, manifest = job.spec, job.run.manifest()
+    facts = RunFacts(
+        folder=job.run.folder,
+        id=manifest["id"],
+        name=spec.name,
+        task=str(spec.choices["task"]),
+        tags=tuple(spec.tags),
+        group=manifest.get("group"),
+        config=dict(spec.config),
+        segment=manifest["starts"] - 1,
+        total_steps=job.schedule.total_steps,
+        monitor=job.schedule.monitor or "",
+        mode=job.schedule.mode,
+    )
+    callbacks = [built for leaf in spec.callbacks.values() if (built := leaf.build(facts)) is not None]
+    if rank() != 0:
+        return callbacks, []
+    loggers = [built for leaf in spec.logger.values() if (built := leaf.build(facts)) is not None]
+    for logger in loggers:
+        logger.log_hyperparams(
+            {
+                **spec.config,
+                "parameters": {"trainable": job.prepared.trainable, "total": job.prepared.total},
+                "machine": asdict(job.machine),
+            }
+        )
+    return callbacks, loggers
+
+
+def _fit(job: Work, trainer: Any) -> None:
+    last = job.run.last_checkpoint
+    if last.exists():
+        trainer.fit(job.module, datamodule=job.data, ckpt_path=str(last), weights_only=True)
+        return
+    if job.spec.trainer.evaluate_first and job.data.validation_names:
+        trainer.validate(job.module, datamodule=job.data, verbose=False)
+    trainer.fit(job.module, datamodule=job.data)
+

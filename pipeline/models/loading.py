@@ -1,0 +1,153 @@
+"""Loading weights with transformers: quietly, in float32, with a report of what did not come from the checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import BadInput, Problem, listing
+from pipeline.models.origin import WHERE
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What of a model did not come from its checkpoint, and what of the checkpoint was not used.
+
+    initialised: weights that are random, because the checkpoint lacks them or has them in another shape.
+    missing: those of them that belong to the backbone. Every checkpoint of the architecture should have them.
+    mismatched: name, shape in the checkpoint, shape in the model.
+    unexpected: weights of the checkpoint that the model has no place for, e.g. the head of its pretraining.
+    """
+
+    initialised: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    mismatched: tuple[tuple[str, Shape, Shape], ...] = ()
+    unexpected: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """One line for each kind of weight that there is something to say of."""
+        new = [name for name in self.initialised if name not in self.missing]
+        mismatched = [f"{name} {list(there)} -> {list(here)}" for name, there, here in self.mismatched]
+        kinds = {
+            "newly initialised": new,
+            "missing from the checkpoint's backbone, random now": self.missing,
+            "of another shape in the checkpoint, newly initialised": mismatched,
+            "in the checkpoint, not used": self.unexpected,
+        }
+        return [f"{kind}: {listing(names, most=8)}" for kind, names in kinds.items() if names] + list(self.notes)
+
+    def noting(self, *notes: str) -> LoadReport:
+        return replace(self, notes=(*self.notes, *notes))
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Neither progress bars nor warnings of transformers; what matters of them is in the LoadReport."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def on_meta(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
+    """The architecture without weights or memory."""
+    import torch
+
+    with quiet(), torch.device("meta"):
+        return auto.from_config(config, dtype=torch.float32, **options)
+
+
+def with_weights(
+    auto: Any, folder: str, config: PretrainedConfig, **options: Any
+) -> tuple[PreTrainedModel, LoadReport]:
+    """The model in float32 and in eval mode. Random weights depend on torch's seed alone.
+
+    Raises BadInput for weights that cannot be read as plain data, or are not those of this architecture.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        with quiet():
+            model, info = auto.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                weights_only=True,
+                **options,
+            )
+    except (pickle.UnpicklingError, EOFError, SafetensorError) as error:
+        allowed = "whole safetensors files, or torch files that hold nothing but tensors"
+        raise BadInput(Problem(WHERE, f"the weights in {folder} cannot be read: {_first_line(error)}", allowed)) from error
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        raise BadInput(Problem(WHERE, f"the model in {folder} cannot be loaded: {_first_line(error)}")) from error
+    return model, _report(model, info, folder)
+
+
+def _report(model: PreTrainedModel, info: dict[str, Any], folder: str) -> LoadReport:
+    prefix = f"{model.base_model_prefix}."
+    mismatched = tuple(sorted((name, tuple(there), tuple(here)) for name, there, here in info["mismatched_keys"]))
+    initialised = tuple(sorted({*info["missing_keys"], *(name for name, _, _ in mismatched)}))
+    report = LoadReport(
+        initialised=initialised,
+        missing=tuple(name for name in initialised if name.startswith(prefix)),
+        mismatched=mismatched,
+        unexpected=tuple(sorted(info["unexpected_keys"])),
+    )
+    # Random weights deep inside a pretrained model are never what anyone wants.
+    wrong = [f"{n} {list(there)} instead of {list(here)}" for n, there, here in mismatched if n.startswith(prefix)]
+    if wrong:
+        raise BadInput(Problem(WHERE, f"weights in {folder} do not fit its config.json: {listing(wrong, 5)}"))
+    backbone = {name for name in model.state_dict() if name.startswith(prefix)}
+    if backbone and backbone <= set(report.missing):
+        what = f"the weights in {folder} are not those of {type(model).__name__}: none of its backbone is in them"
+        raise BadInput(Problem(WHERE, f"{what} (there are {listing(report.unexpected, 5)})"))
+    if info["error_msgs"]:
+        raise BadInput([Problem(WHERE, message) for message in info["error_msgs"]])
+    return report
+
+
+def max_positions(model: PreTrainedModel) -> int | None:
+    """The longest input in tokens that the architecture can take; None: no limit. Works on the meta device.
+
+    RoBERTa and its kin number positions from ``padding_idx + 1``, which shows in their position embedding.
+    """
+    from torch import nn
+
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if not isinstance(limit, int) or limit <= 0:
+        return None
+    for name, module in model.named_modules():
+        if "position" in name and isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            limit = min(limit, module.num_embeddings - module.padding_idx - 1)
+    return limit
+
+
+def accepted_inputs(model: PreTrainedModel) -> set[str]:
+    """Names of the arguments of the model's forward pass."""
+    return set(inspect.signature(model.forward).parameters)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

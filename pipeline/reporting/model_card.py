@@ -1,0 +1,48 @@
+"""README.md of a run: what the model is, what it scored, how to use it and how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.runs.directory import RunDirectory
+
+
+def markdown_table(rows: list[list[Any]]) -> str:
+    """Rows of cells, the first being the header."""
+    lines = ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    lines.insert(1, "|" + " --- |" * len(rows[0]))
+    return "\n".join(lines)
+
+
+def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[str, list[list[Any]]]) -> str:
+    """The card, in the form that model hubs read: yaml front matter, then Markdown."""
+    manifest = run.manifest()
+    prepared, environment = manifest["prepared"], manifest["environment"]
+    numbers = {k: v for k, v in metrics.items() if "/" in k and isinstance(v, float)}
+    main = {k: v for k, v in numbers.items() if k.count("/") == 1}
+    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
+    parts = [
+        f"---\nlibrary_name: transformers\ntags: [hydratune, {manifest['task']}]\n---",
+        f"# {manifest['name']}",
+        f"A model for {manifest['task'].replace('_', ' ')}, tuned by `strategy={manifest['choices']['strategy']}` "
+        f"from `model={manifest['choices']['model']}` on `data={manifest['choices']['data']}`: "
+        f"{prepared['trainable']:,} of {prepared['total']:,} parameters were trained on "
+        f"{prepared['rows'].get('train', 0):,} rows. The best checkpoint was step {metrics['best_step']}.",
+        "## Scores",
+        markdown_table([["metric", "value"], *[[name, f"{value:.4f}"] for name, value in main.items()]]),
+        *[f"### {name}\n\n{markdown_table(rows)}" for name, rows in tables.items()],
+        "## Use",
+        "```python\nfrom transformers import pipeline\n\n"
+        'classify = pipeline("text-classification", model="model")\nprint(classify("a text"))\n```'
+        if "labels" in prepared["head"]
+        else "Load the folder `model` with transformers' Auto classes.",
+        "## How it was made",
+        f"Run `{manifest['id']}`; its whole configuration is in `config.yaml`. "
+        f"Data fingerprint `{prepared['data_fingerprint'][:16]}`, checkpoint fingerprint "
+        f"`{prepared['checkpoint']['fingerprint'][:16]}`"
+        + (f", commit `{prepared['checkpoint']['commit']}`" if prepared["checkpoint"].get("commit") else "")
+        + f". Made with Python {environment['python']}, {versions}.",
+    ]
+    return "\n\n".join(parts) + "\n"

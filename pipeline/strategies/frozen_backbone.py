@@ -1,0 +1,42 @@
+"""The head alone is trained, on the features that the pretrained model gives as it is."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from pipeline.component import component
+from pipeline.errors import BadInput, Problem
+from pipeline.strategies.base import Strategy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@component
+class FrozenBackbone(Strategy):
+    """Nothing of the backbone changes, and it stays in eval mode while the head trains.
+
+    Without dropout below the head an example always has the same features. Hugging Face's Trainer on a model
+    with ``requires_grad=False`` leaves that dropout on.
+    """
+
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-3
+
+    def adapt(self, model: "nn.Module") -> "nn.Module":
+        """Raises BadInput for a model without a head."""
+        from pipeline.strategies.parts import head_names
+
+        heads = head_names(model)  # type: ignore[arg-type]
+        if not heads:
+            what = f"{type(model).__name__} has no head beside its backbone, so nothing would be trained"
+            raise BadInput(Problem("strategy", what, "strategy=full or strategy=lora"))
+        model.requires_grad_(False)
+        for name in heads:
+            model.get_submodule(name).requires_grad_(True)
+        # Weights that the head shares with the backbone stay as they are.
+        model.base_model.requires_grad_(False)  # type: ignore[union-attr, operator]
+        return model
+
+    def train_mode(self, model: "nn.Module") -> None:
+        model.train()
+        model.base_model.eval()  # type: ignore[union-attr, operator]

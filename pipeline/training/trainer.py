@@ -1,0 +1,80 @@
+"""Lightning's Trainer for one run."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+
+from pipeline.training.checkpoint_files import WholeFiles
+
+if TYPE_CHECKING:
+    from pipeline.training.trainer_spec import TrainerSpec
+
+_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+# Lightning advice that this program has already followed, or that does not apply to it.
+_SETTLED = (
+    ".*does not have many workers.*",
+    ".*is not resumable.*",
+    ".*modules? in eval mode.*",
+    ".*litlogger.*",
+    ".*is smaller than the logging interval.*",
+    ".*lr_scheduler.step.*before.*optimizer.step.*",
+    ".*across ranks is zero.*",
+    ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+)
+
+
+def build_trainer(
+    settings: TrainerSpec,
+    *,
+    folder: Path,
+    accelerator: str,
+    world_size: int,
+    precision: str,
+    accumulate: int,
+    epochs: int,
+    total_steps: int,
+    callbacks: Sequence[Callback],
+    loggers: Sequence[Logger],
+) -> Trainer:
+    """Everything about the run's numbers is decided by the caller; Lightning's own defaults decide nothing."""
+    for message in _SETTLED:
+        warnings.filterwarnings("ignore", message)
+    every = settings.evaluate_every
+    by_steps = every != "epoch"
+    trainer = Trainer(
+        accelerator=accelerator,
+        devices=world_size,
+        strategy="ddp" if world_size > 1 else "auto",
+        precision=_PRECISION[precision],  # type: ignore[arg-type]
+        plugins=[WholeFiles()],
+        max_epochs=epochs,
+        max_steps=total_steps,
+        max_time=timedelta(minutes=settings.max_minutes) if settings.max_minutes else None,
+        accumulate_grad_batches=accumulate,
+        gradient_clip_val=settings.gradient_clip,
+        # Lightning counts batches, the setting counts optimizer steps.
+        val_check_interval=int(every) * accumulate if by_steps else 1.0,
+        check_val_every_n_epoch=None if by_steps else 1,
+        num_sanity_val_steps=0,
+        callbacks=list(callbacks),
+        logger=list(loggers),
+        log_every_n_steps=1,
+        deterministic="warn" if settings.deterministic else None,
+        profiler=settings.profiler,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=str(folder),
+    )
+    if trainer.profiler is not None:
+        trainer.profiler.dirpath, trainer.profiler.filename = folder / "logs", "profile"
+    return trainer
