@@ -7,11 +7,11 @@ from pipeline.compose.command_line import check, outcome, parse
 
 def main() -> None:
     """Plan one run."""
-    composed, spec = check(parse(sys.argv[1:], command="plan"))
+    _, spec = check(parse(sys.argv[1:], command="plan"))
+    from pipeline.launch.ready import get_ready
     from pipeline.reporting.tables import show_pairs
-    from pipeline.starting import get_ready
 
-    show_pairs("plan", get_ready(composed, spec).plan(), error=False)
+    show_pairs("plan", get_ready(spec).plan(), error=False)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,14 @@ def main() -> None:
 
     composed, spec = check(call)
     from pipeline.launch.process import launch
+    from pipeline.launch.ready import get_ready
     from pipeline.reporting.tables import show_pairs
-    from pipeline.starting import freeze_or_resume, get_ready, resumed_as_frozen
+    from pipeline.starting import freeze_or_resume, resumed_as_frozen
 
-    ready = get_ready(*resumed_as_frozen(composed, spec))
+    composed, spec = resumed_as_frozen(composed, spec)
+    ready = get_ready(spec)
     show_pairs("plan", ready.plan())
-    run, resumed = freeze_or_resume(ready)
+    run, resumed = freeze_or_resume(composed, ready)
     print(f"{'resuming' if resumed else 'run'} {run.folder}", file=sys.stderr)
     show(run, launch(run, ready.spec))
 

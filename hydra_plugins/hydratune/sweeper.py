@@ -24,7 +24,7 @@ ConfigStore.instance().store(
 
 
 class HydratuneSweeper(Sweeper):
-    """Grid sweeps whose jobs are ``run=DIR``: a launcher that composes again inside a job finds the same run."""
+    """Grid sweeps of jobs that are ``run=DIR``: a launcher that composes again in a job finds the same run."""
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         self.params = dict(params or {})
@@ -33,9 +33,9 @@ class HydratuneSweeper(Sweeper):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Check all jobs, freeze all, launch all. A failing job ends no other: their state is in their directories.
+        """Check all jobs, freeze all, launch all. A failing job ends no other: state is in the directories.
 
-        Raises BadInput before anything is written, and Interrupted when a job in this process was asked to stop.
+        Raises BadInput before anything is written, Interrupted when a job in this process was asked to stop.
         """
         from pipeline.compose.multirun import check_jobs
         from pipeline.launch import sweep

@@ -59,7 +59,7 @@ class Call:
     config_dir: str | None = None
 
     def given(self, key: str) -> str | None:
-        """The value typed for ``key`` (``run`` of ``run=DIR``), before anything is composed; None if not typed."""
+        """The text typed for ``key`` (``run`` of ``run=DIR``), before anything is composed; None if there is none."""
         for text in reversed(self.overrides):
             name, equals, value = text.lstrip("+").partition("=")
             if equals and name == key:
@@ -73,7 +73,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str], command: str) -> Call:
-    """Read the command line; ``--help``, ``--version`` and Hydra's own flags are answered here, with SystemExit.
+    """Read the command line; ``--help``, ``--version`` and Hydra's flags are answered here, with SystemExit.
 
     Raises BadInput for an unknown flag.
     """
@@ -125,7 +125,7 @@ def check(call: Call) -> "tuple[Composed, RunSpec]":
 
 
 def outcome(main: Callable[[], object]) -> NoReturn:
-    """Run a command and end the process with the code of its outcome: 0, 1 failed, 2 bad input, 75 interrupted."""
+    """Run a command and end the process with its outcome: 0, 1 failed, 2 bad input, 75 interrupted."""
     code = FINISHED
     try:
         main()

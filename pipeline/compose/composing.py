@@ -62,7 +62,7 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> Composed
 
 
 def compose_all(overrides: Sequence[str], config_dir: str | None = None) -> list[Composed]:
-    """Compose every job of a sweep. Raises BadInput as :func:`compose` does, and for a sweep that has no jobs."""
+    """Compose every job of a sweep. Raises BadInput as :func:`compose` does, and for a sweep without jobs."""
     with locations.using(config_dir):
         parsed = parse(overrides, config_loader())
         if parsed.problems:
@@ -88,7 +88,7 @@ def compose_hydra(
     except MissingConfigException as error:
         raise BadInput([*problems, _missing_option(error)]) from error
     except Exception as error:
-        # Hydra and OmegaConf raise whatever their internals meet in a malformed file: none of it is for a user.
+        # Hydra and OmegaConf raise whatever their internals meet in a malformed file; none is for a user.
         raise BadInput([*problems, _composition_problem(error)]) from error
 
 

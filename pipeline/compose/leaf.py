@@ -102,7 +102,7 @@ class OptimizerLeaf(Leaf):
 
 
 class SchedulerLeaf(Leaf):
-    """A scheduler of ``torch.optim.lr_scheduler``, stepped after every optimizer step; stands in for a SchedulerSpec."""
+    """A scheduler of ``torch.optim.lr_scheduler``, stepped with the optimizer; stands in for a SchedulerSpec."""
 
     module, base, given = "torch.optim.lr_scheduler", "torch.optim.lr_scheduler.LRScheduler", ("optimizer",)
 
@@ -110,7 +110,7 @@ class SchedulerLeaf(Leaf):
         return 0
 
     def build(self, optimizer: Any, total_steps: int, monitor: str, mode: str) -> list[dict[str, Any]]:
-        """Lightning's scheduler configuration. ReduceLROnPlateau reads the monitored metric after each epoch."""
+        """Lightning's scheduler configuration. ReduceLROnPlateau reads the monitored metric each epoch."""
         scheduler = self.make(optimizer)
         if type(scheduler).__name__ == "ReduceLROnPlateau":
             return [{"scheduler": scheduler, "interval": "epoch", "monitor": monitor}]

@@ -1,4 +1,4 @@
-"""Where configuration files are looked for. Standard library only: ``--help`` reads it before Hydra is imported."""
+"""Where configuration files are looked for. Standard library only: ``--help`` is answered without Hydra."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from pipeline.errors import BadInput, Problem
 
 PRIMARY = "hydratune"
 
-# What ``--config-dir`` named in this call. Hydra calls search-path plugins without arguments, hence a variable.
+# What ``--config-dir`` named. Hydra calls search-path plugins without arguments, hence a variable.
 _config_dir: ContextVar[str | None] = ContextVar("config_dir", default=None)
 
 
@@ -40,8 +40,8 @@ def search_path() -> list[Path]:
 
 @contextmanager
 def using(config_dir: str | None) -> Iterator[None]:
-    """Search ``config_dir`` first, within the block."""
-    token = _config_dir.set(config_dir)
+    """Search ``config_dir`` first, within the block; None leaves it as it is."""
+    token = _config_dir.set(config_dir or _config_dir.get())
     try:
         yield
     finally:
@@ -72,7 +72,7 @@ def is_group(name: str) -> bool:
 
 
 def groups() -> list[str]:
-    """Names of all groups that have a folder, ours first in the order of the primary configuration's defaults."""
+    """Names of all groups: those of the primary configuration in its order, then what else has options."""
     listed = list(default_options())
     found = {path.name for folder in search_path() for path in folder.iterdir() if path.is_dir()}
     others = sorted(name for name in found - set(listed) - {"hydra"} if options(name))

@@ -53,7 +53,7 @@ def check_jobs(overrides: list[str] | tuple[str, ...]) -> list[tuple[Composed, R
 
 
 def _check_hydra(config: DictConfig) -> None:
-    """Only our sweeper freezes jobs, and Hydra's callbacks would be a way around the list of allowed classes."""
+    """Only our sweeper freezes jobs, and Hydra's callbacks would be a way around the allowed classes."""
     problems = []
     if config.hydra.sweeper.get("_target_") != SWEEPER:
         problems.append(

@@ -55,8 +55,8 @@ def parse(texts: Sequence[str], loader: ConfigLoader) -> Parsed:
 def for_hydra(overrides: Iterable[Override]) -> list[str]:
     """The overrides in the form that never fails on an unknown key: the typed specs report those, together.
 
-    A group option is set plainly where the primary configuration lists the group, else added; of several settings
-    of one group the last counts. null removes a group. Values are set with ``++``.
+    A group option is set plainly where the primary configuration lists the group, else added; of several
+    settings of one group the last counts. null removes a group. Values are set with ``++``.
     """
     rewritten: dict[str, str] = {}
     for position, override in enumerate(overrides):
@@ -94,7 +94,7 @@ def sweep_problems(overrides: Iterable[Override]) -> list[Problem]:
 
 
 def expand(overrides: Sequence[Override]) -> list[list[str]]:
-    """The override lists of a sweep's jobs: the grid of every choice, range and glob, as Hydra's own sweeper has it.
+    """The override lists of a sweep's jobs: the grid of all choices, ranges and globs, as Hydra's own sweeper.
 
     Raises BadInput for a sweep that cannot be enumerated or is empty.
     """

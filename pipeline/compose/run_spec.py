@@ -40,7 +40,7 @@ class Root:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run, checked. Third-party leaves are not imported yet: call their ``check`` before spending anything.
+    """One run, checked. Third-party leaves are not imported yet: call their ``check`` before spending a thing.
 
     choices: group -> chosen option.
     config: resolved values.
@@ -101,9 +101,9 @@ OVERLAYS = ("experiment", "debug")
 def load(composed: Composed, *, frozen: bool = False) -> RunSpec:
     """The typed run. Raises one BadInput with everything that is wrong in the whole configuration.
 
-    A component may define ``check()``, which raises BadInput where it cannot work on this machine (left out for a
-    ``frozen`` configuration, which is read for other ends too), and ``conflicts(spec)``, which lists problems that
-    it has with other groups. Both are asked once everything is valid by itself, and import nothing that takes long.
+    A component may define ``check()``, which raises BadInput where it cannot work on this machine (left out for
+    a ``frozen`` configuration, which is read for other ends too), and ``conflicts(spec)``, which lists problems
+    that it has with other groups. Both are asked once everything is valid by itself; neither may take long.
     """
     values, problems = resolve(composed.config)
     problems = [*composed.problems, *problems]

@@ -1,4 +1,4 @@
-"""``_target_`` behind an allow-list: a configuration names classes, and must not be able to name anything else."""
+"""``_target_`` behind an allow-list: a configuration names component classes, and can name nothing else."""
 
 import importlib
 import os
@@ -16,7 +16,7 @@ OURS = "pipeline"
 
 @dataclass(frozen=True)
 class Kind:
-    """What a group may name: subclasses of ``base``, and where there is a ``leaf``, classes of its library."""
+    """What a group may name: subclasses of ``base``; with a ``leaf``, classes of its library too."""
 
     base: type
     leaf: type[Leaf] | None = None
@@ -43,14 +43,14 @@ def trust(*modules: str) -> None:
 
 
 def trusted() -> list[str]:
-    """Modules that the user trusts: named in the environment or on the command line, never in a configuration."""
+    """Modules that the user trusts: named in the environment or as a flag, never in a configuration."""
     return [name.strip() for name in os.environ.get(TRUST, "").split(",") if name.strip()]
 
 
 def resolve(entry: Mapping[str, Any], kind: Kind, key: str) -> type | Leaf:
     """The component class that ``entry['_target_']`` names, or a third-party leaf with its arguments.
 
-    A module is imported only if it is ours or trusted; other libraries' leaves stay names until they are built.
+    A module is imported only if it is ours or trusted; other libraries' leaves stay names until built.
     Raises BadInput for anything else.
     """
     target, where = entry.get("_target_"), f"{key}._target_"

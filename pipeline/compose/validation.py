@@ -81,7 +81,7 @@ def _problem(cls: type, values: Any, key: str, detail: dict[str, Any]) -> Proble
 
 
 def _config_path(values: Any, loc: tuple[Any, ...], error_type: str) -> list[Any]:
-    """The part of pydantic's location that is a place in the configuration (the rest names arms of a union)."""
+    """The part of pydantic's location that is a configuration key (the rest names arms of a union)."""
     path: list[Any] = []
     node = values
     for part in loc:
@@ -105,7 +105,7 @@ def _at(values: Any, path: list[Any]) -> Any:
 
 
 def _numbers_as_text(values: Any, error: ValidationError) -> Any:
-    """``values`` with whole numbers made text where text, or a word that looks like the number, is expected."""
+    """``values`` with whole numbers made text where text, or a word that looks like one, is expected."""
     repaired = json.loads(json.dumps(values))
     for detail in error.errors(include_url=False):
         if detail["type"] not in ("string_type", "literal_error"):

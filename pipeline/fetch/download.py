@@ -152,7 +152,7 @@ def _nothing_found(
     version: str,
     versions: dict[Version, str],
     silent: list[str],
-    indexes: list[str],
+    indexes: tuple[str, ...],
     where: str,
 ) -> Problem:
     name = canonicalize_name(project)

@@ -33,7 +33,7 @@ def snapshot(
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
-    failures = (OSError, HFValidationError, *_transport_errors())
+    failures: tuple[type[Exception], ...] = (OSError, HFValidationError, *_transport_errors())
     try:
         folder = Path(
             snapshot_download(
