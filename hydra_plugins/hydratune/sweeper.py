@@ -24,7 +24,7 @@ ConfigStore.instance().store(
 
 
 class HydratuneSweeper(Sweeper):
-    """Grid sweeps of jobs that are ``run=DIR``: a launcher that composes again in a job finds the same run."""
+    """Grid sweeps of ``run=DIR`` jobs: a launcher that composes again inside a job finds the same run."""
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         self.params = dict(params or {})
@@ -37,14 +37,16 @@ class HydratuneSweeper(Sweeper):
 
         Raises BadInput before anything is written, Interrupted when a job in this process was asked to stop.
         """
+        from pipeline.compose.frozen import frozen_files
         from pipeline.compose.multirun import check_jobs
         from pipeline.launch import sweep
 
-        typed = [argument.removeprefix("++") for argument in arguments]
+        configured = [f"{key}={value}" for key, value in self.params.items()]
+        jobs = check_jobs([*configured, *(argument.removeprefix("++") for argument in arguments)])
         frozen = sweep.freeze_all(
-            check_jobs([*(f"{key}={value}" for key, value in self.params.items()), *typed])
+            [(spec, frozen_files(composed), composed.overrides) for composed, spec in jobs]
         )
-        self._launch([str(run) for run in frozen.runs], str(frozen.folder))
+        self._launch([str(run.folder) for run in frozen.pending], str(frozen.folder))
         return sweep.summarise(frozen)
 
     def _launch(self, runs: Sequence[str], folder: str) -> None:
@@ -54,6 +56,7 @@ class HydratuneSweeper(Sweeper):
         from pipeline.compose.overrides import quoted
         from pipeline.errors import Interrupted
 
+        assert self.config is not None and self.hydra_context is not None and self.task_function is not None
         with open_dict(self.config):
             self.config.hydra.sweep.dir, self.config.hydra.sweep.subdir = folder, "."
         launcher = Plugins.instance().instantiate_launcher(

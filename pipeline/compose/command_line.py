@@ -59,7 +59,7 @@ class Call:
     config_dir: str | None = None
 
     def given(self, key: str) -> str | None:
-        """The text typed for ``key`` (``run`` of ``run=DIR``), before anything is composed; None if there is none."""
+        """The text typed for ``key`` (``run`` of ``run=DIR``) before anything is composed, or None."""
         for text in reversed(self.overrides):
             name, equals, value = text.lstrip("+").partition("=")
             if equals and name == key:

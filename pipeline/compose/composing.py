@@ -109,7 +109,10 @@ def _set_values(config: DictConfig, overrides: Sequence[Override]) -> list[Probl
     """Set values as Hydra does, one after another, so that each failure is told of its own key."""
     problems = []
     for override in overrides:
-        forced = override if override.is_delete() else replace(override, type=OverrideType.FORCE_ADD)
+        if override.is_delete():
+            problems += _remove(config, override)
+            continue
+        forced = replace(override, type=OverrideType.FORCE_ADD)
         try:
             ConfigLoaderImpl._apply_overrides_to_config([forced], config)
         except (HydraException, OmegaConfBaseException) as error:
@@ -122,6 +125,20 @@ def _set_values(config: DictConfig, overrides: Sequence[Override]) -> list[Probl
                 )
             )
     return problems
+
+
+def _remove(config: DictConfig, override: Override) -> list[Problem]:
+    """Remove one key (``~key``, or ``~key=value`` if it has that value); also one that is null."""
+    parent, _, name = override.key_or_group.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    where = override.input_line or ""
+    if not isinstance(node, DictConfig) or name not in node:
+        return [Problem(where, "there is no such key to remove")]
+    if override.value() is not None and node[name] != override.value():
+        return [Problem(where, f"is not removed: its value is {node[name]!r}")]
+    with open_dict(node):
+        del node[name]
+    return []
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> Problem:
@@ -157,8 +174,6 @@ def _composition_problem(error: Exception) -> Problem:
     lines = [line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type="))]
     if match := re.match(r"Error merging override \+*([^=]+)=?", lines[0]):
         return Problem(match[1], " ".join(lines[1:]) or "cannot be set")
-    if match := re.match(r"Could not delete from config\. '([^']+)' does not exist", lines[0]):
-        return Problem(f"~{match[1]}", "there is no such key to remove")
     if match := re.match(r"In '([^']+)': (.*)", lines[0]):
         return Problem(f"{match[1]}.yaml", " ".join([match[2], *lines[1:]]))
     return Problem("configuration", " ".join(lines))

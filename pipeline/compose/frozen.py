@@ -10,12 +10,12 @@ from pipeline.runs.directory import RunDirectory
 
 
 def load_frozen(run: RunDirectory) -> tuple[Composed, RunSpec]:
-    """The run's configuration as it was composed. Raises BadInput where the installed program no longer fits it."""
+    """The run's configuration as it was composed. Raises BadInput where this program no longer fits it."""
     config = OmegaConf.load(run.config)
     overrides = OmegaConf.to_container(OmegaConf.load(run.folder / "overrides.yaml"))
     assert isinstance(overrides, list)
     composed = Composed(config, tuple(map(str, overrides)), run.manifest()["choices"])  # type: ignore[arg-type]
-    return composed, load(composed)
+    return composed, load(composed, frozen=True)
 
 
 def frozen_files(composed: Composed) -> dict[str, str]:

@@ -102,7 +102,7 @@ class OptimizerLeaf(Leaf):
 
 
 class SchedulerLeaf(Leaf):
-    """A scheduler of ``torch.optim.lr_scheduler``, stepped with the optimizer; stands in for a SchedulerSpec."""
+    """A scheduler of ``torch.optim.lr_scheduler``, stepped with the optimizer; stands in for its spec."""
 
     module, base, given = "torch.optim.lr_scheduler", "torch.optim.lr_scheduler.LRScheduler", ("optimizer",)
 

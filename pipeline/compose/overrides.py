@@ -64,15 +64,17 @@ def for_hydra(overrides: Iterable[Override]) -> list[str]:
         text = override.input_line or ""
         value = text.partition("=")[2]
         place = f"{override.key_or_group}@{override.package}" if override.package else key
-        if override.is_delete():
-            rewritten[f"~{position}"] = text
-        elif is_group(override):
+        if is_group(override):
             rewritten.pop(place, None)
-            if override.value() is None:
-                rewritten[place] = f"~{place}"
+            if override.is_delete() or override.value() is None:
+                # Hydra removes a group with one option by ~, and empties one with several.
+                several = locations.default_options().get(key, "").startswith("[")
+                rewritten[place] = f"{place}=[]" if several else f"~{place}"
             else:
                 add = "" if key in locations.default_options() or key.startswith("hydra/") else "+"
                 rewritten[place] = f"{add}{place}={value}"
+        elif override.is_delete():
+            rewritten[f"{place} {position}"] = text
         else:
             plus = "" if key.startswith("hydra.") else "++"
             rewritten[f"{place} {position}"] = f"{plus}{place}={value}"
@@ -94,7 +96,7 @@ def sweep_problems(overrides: Iterable[Override]) -> list[Problem]:
 
 
 def expand(overrides: Sequence[Override]) -> list[list[str]]:
-    """The override lists of a sweep's jobs: the grid of all choices, ranges and globs, as Hydra's own sweeper.
+    """The override lists of a sweep's jobs: the grid of all choices, ranges and globs, as Hydra's sweeper.
 
     Raises BadInput for a sweep that cannot be enumerated or is empty.
     """

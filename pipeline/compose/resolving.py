@@ -4,7 +4,7 @@ import copy
 import re
 from typing import Any
 
-from omegaconf import Container, DictConfig, ListConfig, OmegaConf
+from omegaconf import Container, DictConfig, ListConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.errors import Problem
@@ -27,18 +27,18 @@ def public(config: DictConfig) -> dict[str, Any]:
     return resolve(shown)[0]
 
 
-def _hide(node: Container) -> None:
+def _hide(node: DictConfig | ListConfig) -> None:
     keys: list[Any] = list(node.keys()) if isinstance(node, DictConfig) else list(range(len(node)))
     for key in keys:
-        child = node._get_node(key)
+        child = _written(node, key)
         if (
-            isinstance(child, Container)
+            isinstance(child, DictConfig | ListConfig)
             and not child._is_interpolation()
             and not child._is_none()
             and not child._is_missing()
         ):
             _hide(child)
-        elif re.search(r"\$\{\s*oc\.env\b", str(child._value() if child is not None else "")):
+        elif re.search(r"\$\{\s*oc\.env\b", str(child._value())):
             OmegaConf.set_readonly(node, False)
             node[key] = HIDDEN
 
@@ -48,9 +48,9 @@ def _plain(node: Container, key: str, problems: list[Problem], depth: int) -> An
         problems.append(Problem(key, "refers to itself"))
         return None
     if isinstance(node, DictConfig):
-        pairs = [(name, f"{key}.{name}" if key else str(name)) for name in node]
-        values = {name: _value(node, name, path, problems, depth) for name, path in pairs}
-        return {str(name): value for name, value in values.items() if value is not _UNKNOWN}
+        prefix = f"{key}." if key else ""
+        values = {str(name): _value(node, name, f"{prefix}{name!s}", problems, depth) for name in node}
+        return {name: value for name, value in values.items() if value is not _UNKNOWN}
     assert isinstance(node, ListConfig)
     items = [_value(node, i, f"{key}.{i}", problems, depth) for i in range(len(node))]
     return [item for item in items if item is not _UNKNOWN]
@@ -72,9 +72,15 @@ def _value(node: Container, name: Any, path: str, problems: list[Problem], depth
     return _plain(value, path, problems, depth + 1) if isinstance(value, Container) else value
 
 
+def _written(node: Container, key: Any) -> Node:
+    """The node of a key as it was written, interpolations kept."""
+    child = node._get_node(key)
+    assert isinstance(child, Node)
+    return child
+
+
 def _unresolved(node: Container, name: Any, path: str, error: Exception) -> Problem:
-    written = node._get_node(name)
-    text = written._value() if written is not None and not isinstance(written, list) else ""
+    text = str(_written(node, name)._value())
     if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
         return Problem(path, f"{text} refers to itself")
     reason = str(error).splitlines()[0].removeprefix("KeyError raised while resolving interpolation: ")

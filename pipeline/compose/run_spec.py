@@ -40,7 +40,7 @@ class Root:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run, checked. Third-party leaves are not imported yet: call their ``check`` before spending a thing.
+    """One run, checked. Third-party leaves are not imported yet: call their ``check`` before spending.
 
     choices: group -> chosen option.
     config: resolved values.
@@ -96,14 +96,15 @@ SINGLE = {
 SEVERAL = {"callbacks": Kind(CallbackSpec, CallbackLeaf), "logger": Kind(LoggerSpec, LoggerLeaf)}
 # Groups that only change what others set.
 OVERLAYS = ("experiment", "debug")
+GROUPS = (*SINGLE, *SEVERAL, *OVERLAYS)
 
 
 def load(composed: Composed, *, frozen: bool = False) -> RunSpec:
     """The typed run. Raises one BadInput with everything that is wrong in the whole configuration.
 
-    A component may define ``check()``, which raises BadInput where it cannot work on this machine (left out for
-    a ``frozen`` configuration, which is read for other ends too), and ``conflicts(spec)``, which lists problems
-    that it has with other groups. Both are asked once everything is valid by itself; neither may take long.
+    A component may define ``check()``, which raises BadInput where it cannot work on this machine (left out
+    for a ``frozen`` configuration, which is read for other ends too), and ``conflicts(spec)``, which lists
+    problems it has with other groups. Both are asked once all is valid by itself; neither may take long.
     """
     values, problems = resolve(composed.config)
     problems = [*composed.problems, *problems]
@@ -193,9 +194,8 @@ def _parts(entries: Any, kind: Kind, key: str, problems: list[Problem]) -> dict[
 
 
 def _root(values: Mapping[str, Any], problems: list[Problem]) -> Root | None:
-    groups = [*SINGLE, *SEVERAL]
-    names = [*groups, *OVERLAYS, *fields_of(Root)]
-    rest = {key: value for key, value in values.items() if key not in groups}
+    names = [*GROUPS, *fields_of(Root)]
+    rest = {key: value for key, value in values.items() if key not in SINGLE and key not in SEVERAL}
     for key in [key for key in rest if key not in fields_of(Root)]:
         rest.pop(key)
         if key in OVERLAYS:

@@ -50,7 +50,8 @@ def fields_of(cls: Any) -> dict[str, Any]:
 
 def annotation_at(cls: Any, path: Sequence[Any]) -> tuple[Any, list[Any]]:
     """Annotation and metadata of what stands at ``path`` in a component; (Any, []) where nothing does."""
-    annotation, metadata = cls, []
+    annotation: Any = cls
+    metadata: list[Any] = []
     for step in path:
         annotation, metadata = _inside(annotation, step)
     return annotation, metadata

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from pipeline.training.trainer_spec import TrainerSpec
 
 
+def lengths_of(rows: Dataset) -> np.ndarray:
+    """Tokens of every encoded row."""
+    return np.asarray(rows.with_format("numpy")["length"][:], dtype=np.int64)
+
+
 class Collate:
     """Encoded rows to ``{"inputs": tensors by name, "index": row numbers, "tokens": number of tokens}``."""
 
@@ -82,7 +87,7 @@ class TextData(LightningDataModule):
         self.training_batches: TrainingBatches | None = None
         if "train" in splits:
             self.training_batches = TrainingBatches(
-                self._lengths("train"),
+                lengths_of(splits["train"]),
                 batch_size=trainer.batch_size,
                 micro_batch=micro_batch,
                 world_size=world_size,
@@ -90,9 +95,6 @@ class TextData(LightningDataModule):
                 seed=seed,
                 group_by_length=trainer.group_by_length,
             )
-
-    def _lengths(self, split: str) -> np.ndarray:
-        return np.asarray(self.splits[split].with_format("numpy")["length"][:], dtype=np.int64)
 
     def _loader(self, split: str, batches: TrainingBatches | EvaluationBatches) -> DataLoader:
         # A generator of its own: starting an iterator must not draw from the generator that dropout uses.
@@ -109,7 +111,7 @@ class TextData(LightningDataModule):
     def evaluation_loader(self, split: str) -> DataLoader:
         """Batches of any split in evaluation order."""
         batches = EvaluationBatches(
-            self._lengths(split),
+            lengths_of(self.splits[split]),
             batch_size=self.settings.evaluation_batch_size,
             world_size=self.world_size,
             rank=self.rank,

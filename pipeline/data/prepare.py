@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,21 +77,31 @@ def prepare(
 
     def build_counts(target: Path) -> None:
         counts = _count(task, checkpoint, located, strategy, facts["head"])
-        (target / "counts.json").write_text(json.dumps(counts))
+        target.write_text(json.dumps(counts))
 
-    counts_folder = entry("counts", digest([key, strategy, checkpoint]), build_counts)
-    counts = json.loads((counts_folder / "counts.json").read_text())
+    counts_file = entry("counts", digest([key, strategy, checkpoint]), build_counts)
+    counts = json.loads(counts_file.read_text())
     return Prepared(**{**known, **facts, **counts, "folder": str(folder)}, cached=not fresh)
 
 
 def prepare_for(
-    *, task: Task, checkpoint: Checkpoint, located: Located, source: Source, head: Head
+    *, task: Task, checkpoint: Checkpoint, source: Source, head: Head
 ) -> tuple[str, dict[str, Any]]:
-    """Encode other data for a model that is already trained, with the labels it has learned."""
+    """Encode the evaluation splits of other data for a trained model, with the labels it has learned.
+
+    Splits that a source with training data lacks are held out as they were in training.
+    Returns the cache folder and its facts.
+    """
+    located = checkpoint.locate()
     key = digest([_FORMAT, task, source, source.fingerprint(), located.fingerprint, head])
 
     def build(folder: Path) -> None:
         data = _task_rows(task, source, training=False)
+        if "train" in data:
+            data = source.hold_out(data)
+            data.pop("train")
+        if not data:
+            raise BadInput(Problem("data", "has nothing to evaluate on", "a test split: data.test=FILE"))
         _write(folder, task, checkpoint, located, data, head)
 
     folder = entry("encoded", key, build)
@@ -119,40 +130,45 @@ def _task_rows(task: Task, source: Source, training: bool) -> DatasetDict:
     return source.hold_out(data) if training else data
 
 
-def rename_columns(data: DatasetDict, task: Task, source: Source, optional: tuple[str, ...] = ()) -> DatasetDict:
-    """Give every column the name of the role it plays. Raises BadInput for columns that are not there."""
-    problems = []
-    unknown_roles = [role for role in source.columns if role not in task.columns]
-    for role in unknown_roles:
-        problems.append(
-            Problem(
-                f"data.columns.{role}",
-                f"the task has no column '{role}'",
-                f"columns of the task: {listing(task.columns)}",
-                nearest(role, task.columns),
-            )
+def missing_columns(
+    have: Sequence[str], task: Task, columns: Mapping[str, str], *, optional: Sequence[str] = (), where: str
+) -> list[Problem]:
+    """What is wrong with the columns of some rows: those that the task reads and the rows do not have."""
+    return [
+        Problem(
+            f"data.columns.{role}",
+            f"the {where} has no column '{columns.get(role, role)}' ({column.description})",
+            f"its columns are: {listing(have)}; say which with data.columns.{role}=NAME",
+            nearest(columns.get(role, role), have),
         )
+        for role, column in task.columns.items()
+        if columns.get(role, role) not in have
+        and role not in optional
+        and (role in columns or column.required)
+    ]
+
+
+def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict:
+    """Give every column the name of the role it plays. Raises BadInput for columns that are not there."""
+    problems = [
+        Problem(
+            f"data.columns.{role}",
+            f"the task has no column '{role}'",
+            f"columns of the task: {listing(task.columns)}",
+            nearest(role, task.columns),
+        )
+        for role in source.columns
+        if role not in task.columns
+    ]
     for name, rows in data.items():
-        have = rows.column_names
-        for role, column in task.columns.items():
-            wanted = source.columns.get(role, role)
-            if wanted in have or (role in optional) or (role not in source.columns and not column.required):
-                continue
-            problems.append(
-                Problem(
-                    f"data.columns.{role}",
-                    f"the {name} split has no column '{wanted}' ({column.description})",
-                    f"its columns are: {listing(have)}; say which with data.columns.{role}=NAME",
-                    nearest(wanted, have),
-                )
-            )
+        problems += missing_columns(rows.column_names, task, source.columns, where=f"{name} split")
     if problems:
         raise BadInput(problems)
     for name, rows in data.items():
-        wanted = {column: role for role, column in source.columns.items() if column in rows.column_names}
-        # A column that already has a role's name but does not play that role steps aside.
-        aside = {role: f"{role}_" for column, role in wanted.items() if role != column and role in rows.column_names and role not in wanted}
-        data[name] = rows.rename_columns({**aside, **{c: r for c, r in wanted.items() if c != r}})
+        roles = {column: role for role, column in source.columns.items() if column != role}
+        # A column that has a role's name and does not play that role steps aside.
+        aside = {role: f"{role} (unused)" for role in roles.values() if role in rows.column_names and role not in roles}
+        data[name] = rows.rename_columns({**aside, **{c: r for c, r in roles.items() if c in rows.column_names}})
     return data
 
 

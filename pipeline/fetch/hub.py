@@ -33,7 +33,7 @@ def snapshot(
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
-    failures: tuple[type[Exception], ...] = (OSError, HFValidationError, *_transport_errors())
+    failures: tuple[type[Exception], ...] = (OSError, HFValidationError, *transport_errors())
     try:
         folder = Path(
             snapshot_download(
@@ -116,7 +116,7 @@ def _out_of_reach(repo_id: str, repo_type: RepoType, where: str) -> Problem:
     )
 
 
-def _transport_errors() -> tuple[type[Exception], ...]:
+def transport_errors() -> tuple[type[Exception], ...]:
     """The base of errors of the HTTP library below huggingface_hub, which differs between its versions."""
     names = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
     return tuple(importlib.import_module(name).TransportError for name in names)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pipeline.data.prepare import load_splits
+from pipeline.models.loading import quiet
 from pipeline.reporting.model_card import model_card
 from pipeline.runs.directory import FINISHED, write_whole
 from pipeline.runs.verification import logits, verify
@@ -24,7 +25,11 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
     """Test, save, verify and describe the run; the content of metrics.json (empty in other processes)."""
     best = torch.load(job.run.best_checkpoint, map_location="cpu", weights_only=True)
     job.module.load_state_dict(best["state_dict"])
-    metrics: dict[str, Any] = {"best_step": best["global_step"], "monitor": job.schedule.monitor}
+    metrics: dict[str, Any] = {
+        "best_step": best["global_step"],
+        "monitor": job.schedule.monitor,
+        "mode": job.schedule.mode,
+    }
     tables: dict[str, Any] = {}
 
     def keep(prefix: str, scores: Any, step: int) -> None:
@@ -88,8 +93,9 @@ def _save_and_verify(job: Work) -> float:
     ]
     model = job.module.model.cpu()
     expected = logits(model, inputs)
-    folder.mkdir(exist_ok=True)
-    spec.strategy.save(model, str(folder))
-    spec.strategy.merge(model).save_pretrained(folder)
+    # In a folder of its own: beside merged weights transformers would apply an adapter a second time.
+    spec.strategy.save(model, str(folder / "adapter"))
+    with quiet():
+        spec.strategy.merge(model).save_pretrained(folder)
     job.data.collate.tokenizer.save_pretrained(folder)
     return verify(folder, spec.task.auto_class, inputs, expected, job.data.collate.tokenizer, texts)

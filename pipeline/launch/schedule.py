@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.data.batches import micro_batches_per_step, steps_per_epoch, tokens_to_steps
 from pipeline.errors import BadInput, Problem, listing, nearest
+from pipeline.runs.splits import prefix_of
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -65,7 +66,7 @@ def _token_steps(spec: RunSpec, prepared: Prepared, machine: Machine) -> int:
 def monitored(spec: RunSpec, prepared: Prepared) -> tuple[str | None, str]:
     """The metric that chooses the best checkpoint, and whether it is to be small or large."""
     names = [name for name in prepared.rows if name.partition("_")[0] == "validation"]
-    prefixes = {name: "/".join(filter(None, ["val", name.partition("_")[2]])) for name in names}
+    prefixes = {name: prefix_of(name) for name in names}
     wanted = spec.trainer.monitor
     if not names:
         if wanted:
@@ -77,7 +78,7 @@ def monitored(spec: RunSpec, prepared: Prepared) -> tuple[str | None, str]:
         for metric, higher in prepared.directions.items()
     }
     main = prefixes.get("validation") or prefixes[names[0]]
-    wanted = wanted or f"{main}/{spec.task.monitor_for(prepared.head)}"
+    wanted = wanted or f"{main}/{spec.task.monitor}"
     if wanted not in reported:
         raise BadInput(
             Problem(

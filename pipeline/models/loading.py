@@ -1,4 +1,4 @@
-"""Loading weights with transformers: quietly, in float32, with a report of what did not come from the checkpoint."""
+"""Loading weights with transformers: quietly, in float32, with a report of what was not there."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class LoadReport:
             "of another shape in the checkpoint, newly initialised": mismatched,
             "in the checkpoint, not used": self.unexpected,
         }
-        return [f"{kind}: {listing(names, most=8)}" for kind, names in kinds.items() if names] + list(self.notes)
+        return [f"{kind}: {listing(names, most=8)}" for kind, names in kinds.items() if names] + list(
+            self.notes
+        )
 
     def noting(self, *notes: str) -> LoadReport:
         return replace(self, notes=(*self.notes, *notes))
@@ -71,7 +73,8 @@ def on_meta(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedMo
     import torch
 
     with quiet(), torch.device("meta"):
-        return auto.from_config(config, dtype=torch.float32, **options)
+        # A few models make some weights on the CPU whatever the device (XLNet does).
+        return auto.from_config(config, dtype=torch.float32, **options).to("meta")
 
 
 def with_weights(
@@ -99,15 +102,21 @@ def with_weights(
             )
     except (pickle.UnpicklingError, EOFError, SafetensorError) as error:
         allowed = "whole safetensors files, or torch files that hold nothing but tensors"
-        raise BadInput(Problem(WHERE, f"the weights in {folder} cannot be read: {_first_line(error)}", allowed)) from error
+        raise BadInput(
+            Problem(WHERE, f"the weights in {folder} cannot be read: {_first_line(error)}", allowed)
+        ) from error
     except (OSError, ValueError, ImportError, RuntimeError) as error:
-        raise BadInput(Problem(WHERE, f"the model in {folder} cannot be loaded: {_first_line(error)}")) from error
+        raise BadInput(
+            Problem(WHERE, f"the model in {folder} cannot be loaded: {_first_line(error)}")
+        ) from error
     return model, _report(model, info, folder)
 
 
 def _report(model: PreTrainedModel, info: dict[str, Any], folder: str) -> LoadReport:
     prefix = f"{model.base_model_prefix}."
-    mismatched = tuple(sorted((name, tuple(there), tuple(here)) for name, there, here in info["mismatched_keys"]))
+    mismatched = tuple(
+        sorted((name, tuple(there), tuple(here)) for name, there, here in info["mismatched_keys"])
+    )
     initialised = tuple(sorted({*info["missing_keys"], *(name for name, _, _ in mismatched)}))
     report = LoadReport(
         initialised=initialised,
@@ -116,12 +125,16 @@ def _report(model: PreTrainedModel, info: dict[str, Any], folder: str) -> LoadRe
         unexpected=tuple(sorted(info["unexpected_keys"])),
     )
     # Random weights deep inside a pretrained model are never what anyone wants.
-    wrong = [f"{n} {list(there)} instead of {list(here)}" for n, there, here in mismatched if n.startswith(prefix)]
+    wrong = [
+        f"{n} {list(there)} instead of {list(here)}" for n, there, here in mismatched if n.startswith(prefix)
+    ]
     if wrong:
         raise BadInput(Problem(WHERE, f"weights in {folder} do not fit its config.json: {listing(wrong, 5)}"))
     backbone = {name for name in model.state_dict() if name.startswith(prefix)}
     if backbone and backbone <= set(report.missing):
-        what = f"the weights in {folder} are not those of {type(model).__name__}: none of its backbone is in them"
+        what = (
+            f"the weights in {folder} are not those of {type(model).__name__}: they have none of its backbone"
+        )
         raise BadInput(Problem(WHERE, f"{what} (there are {listing(report.unexpected, 5)})"))
     if info["error_msgs"]:
         raise BadInput([Problem(WHERE, message) for message in info["error_msgs"]])

@@ -1,4 +1,4 @@
-"""Where a checkpoint comes from: a package address, a local folder or a hub id, to a folder on this machine."""
+"""Where a checkpoint comes from: package address, local folder or hub id, to a folder on this machine."""
 
 import hashlib
 import re
@@ -104,7 +104,7 @@ def _similar_folder(path: Path) -> str:
     """A folder beside ``path`` with a name like it; empty when there is none."""
     if not path.parent.is_dir():
         return ""
-    # In the current folder anything may lie: `roberta-base` is a hub id even where a folder `roberta_base` is.
+    # In the current folder anything may lie: `roberta-base` is a hub id even beside a folder `roberta_base`.
     if path.parent == Path() and not str(path).startswith("."):
         return ""
     found = nearest(path.name, (folder.name for folder in path.parent.iterdir() if folder.is_dir()))

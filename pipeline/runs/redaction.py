@@ -1,7 +1,7 @@
 """Takes secrets out of what leaves the machine or is shown: configurations, command lines, files.
 
 What counts as a secret: the value of a key that is named like one (``api_key``, ``hub.token``,
-``db_password``), credentials inside a URL, and strings that look like an access token of a well-known service.
+``db_password``), credentials inside a URL, and strings that look like a token of a well-known service.
 """
 
 import re
@@ -18,8 +18,8 @@ SECRET_WORDS = {
 KINDS_OF_KEY = {"access", "account", "api", "auth", "encryption", "private", "secret", "signing", "ssh"}
 # `token` at the end is a secret (`hub_token`), but not in the names that tokenizers use.
 TOKENIZER_TOKENS = {
-    "additional", "begin", "bos", "bot", "cls", "decoder", "end", "eos", "eot", "image", "mask", "new", "next",
-    "pad", "per", "sep", "special", "start", "stop", "unk",
+    "additional", "begin", "bos", "bot", "cls", "decoder", "end", "eos", "eot", "image", "mask", "new",
+    "next", "pad", "per", "sep", "special", "start", "stop", "unk",
 }  # fmt: skip
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")

@@ -20,7 +20,7 @@ class Split:
     validation: Fraction = 0.1
     # The same for the test split.
     test: Fraction = 0.1
-    # Keep the share of each value of this role (usually label) in every split, where it can be had.
+    # Keep the share of each value of this column in every split. null: of `label`, where that is possible.
     stratify_by: str | None = None
     # Rows with the same value in this column stay together in one split.
     group_by: str | None = None
@@ -38,9 +38,9 @@ class Source:
     # here is read from the column of the same name.
     columns: dict[str, str] = Field(default_factory=dict)
     split: Split = Field(default_factory=Split)
-    # Use only the first rows of every split (after splitting).
+    # Use only this many rows of every split, drawn with split.seed (files are often sorted by label).
     limit: Annotated[int, Field(ge=1)] | None = None
-    # Train on this many rows and validate and test on the same ones: a sound setup reaches a loss near zero.
+    # Train on this many rows and validate and test on the same ones: a sound setup reaches a loss near 0.
     overfit: Annotated[int, Field(ge=1)] | None = None
 
     licence: ClassVar[str] = ""

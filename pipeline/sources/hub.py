@@ -1,4 +1,4 @@
-"""Any data set of the Hugging Face hub: ``python -m pipeline.train data=hub data.dataset=stanfordnlp/imdb``."""
+"""Any data set of the Hugging Face hub: ``pipeline.train data=hub data.dataset=stanfordnlp/imdb``."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from pydantic import Field
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.fetch.cache import entry
-from pipeline.fetch.hub import snapshot
+from pipeline.fetch.hub import snapshot, transport_errors
 from pipeline.sources.base import Source
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Hub(Source):
     # Branch, tag or commit.
     revision: str | None = None
     splits: dict[str, str | None] = Field(
-        default_factory=lambda: {"train": None, "validation": None, "test": None}
+        default_factory=lambda: dict.fromkeys(("train", "validation", "test"))
     )
 
     def load(self) -> "DatasetDict":
@@ -44,7 +44,8 @@ class Hub(Source):
 
         commit = self.commit()
         key = hashlib.sha256(json.dumps([self.dataset, self.name, commit]).encode()).hexdigest()
-        stored = load_from_disk(str(entry("hub-datasets", key, lambda folder: self._store(folder, commit))))
+        folder = entry("hub-datasets", key, lambda unfinished: self._store(unfinished, commit))
+        stored = load_from_disk(str(folder / "rows"))
         chosen: dict[str, Dataset] = {}
         problems: list[Problem] = []
         for split, wanted in self.splits.items():
@@ -82,31 +83,30 @@ class Hub(Source):
         return {"source": f"{self.dataset}{subset} (hub, revision {self.revision or 'main'})"}
 
     def _store(self, folder: Path, commit: str) -> None:
-        """Write the rows of this commit to ``folder``.
+        """Write the rows of this commit to ``folder / "rows"``.
 
-        They are kept apart from the cache of ``datasets``, which falls back to another commit without a network.
+        Kept apart from the cache of ``datasets``, which without a network falls back to another commit.
         """
         from datasets import load_dataset
-        from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError, EmptyDatasetError
+        from datasets.exceptions import DatasetGenerationError
 
-        building = folder.with_name(folder.name + ".building")
-        try:
-            data = load_dataset(self.dataset, self.name, revision=commit, cache_dir=str(building))
-            data.save_to_disk(str(folder))
-        except (
-            DatasetNotFoundError,
-            EmptyDatasetError,
-            DatasetGenerationError,
+        building = folder / "building"
+        failures: tuple[type[Exception], ...] = (
             OSError,
             RuntimeError,
-        ) as error:
+            DatasetGenerationError,
+            *transport_errors(),
+        )
+        try:
+            data = load_dataset(self.dataset, self.name, revision=commit, cache_dir=str(building))
+            data.save_to_disk(str(folder / "rows"))
+        except ValueError as error:  # It names the configurations that there are.
+            where = "data.name" if "config" in str(error).lower() else "data.dataset"
+            raise BadInput(Problem(where=where, what=f"{self.dataset}, {self.name}: {error}")) from error
+        except failures as error:
             what = f"{self.dataset} at commit {commit[:12]} cannot be loaded: {error}"
             raise BadInput(Problem(where="data.dataset", what=what)) from error
-        except ValueError as error:
-            # datasets names the configurations that there are.
-            raise BadInput(Problem(where="data.name", what=f"{self.name!r}: {error}")) from error
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        shutil.rmtree(building)
 
 
 def _select(stored: "DatasetDict", wanted: str) -> "Dataset":

@@ -1,9 +1,9 @@
-"""Movie review snippets that 20 people each rated from -4 (very negative) to 4 (very positive).
+"""Movie review snippets, each rated by 20 people or more from -4 (very negative) to 4 (very positive).
 
 {"text": "A dreary movie.", "label": "negative", "rating": -2.3}
 
 C.J. Hutto and E. Gilbert, VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text,
-ICWSM 2014. The sentences are those of Pang and Lee (2004), rated anew.
+ICWSM 2014. The sentences are from the reviews of Pang and Lee (2004).
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipeline.sources.packaged import Packaged, Row
 class MovieSnippets(Packaged):
     """10,566 snippets; the label is the sign of the mean rating.
 
-    Left out of the 10,605 in the archive: 37 whose mean rating is 0, which have no sign, and 2 repeated texts.
+    Left out of the 10,605 in the archive: 37 of mean rating 0, which has no sign, and 2 repeated texts.
     """
 
     address: ClassVar[str] = (

@@ -21,12 +21,12 @@ Row = dict[str, Any]
 class Packaged(Source):
     """Base of sources in packages: the archive is pinned by its sha256, so the rows are the same forever.
 
-    All rows come as ``train``; ``split`` holds out the rest with a seed of its own, so every run of every seed
-    is tested on the same rows. Of rows with the same text (up to whitespace) only the first is kept: none lies
-    in two splits.
+    All rows come as ``train``; ``split`` holds out the rest with a seed of its own, so runs of every seed are
+    tested on the same rows. Of rows with the same text (up to whitespace) only the first is kept: no text
+    is in two splits.
     """
 
-    split: Split = Field(default_factory=lambda: Split(validation=0.1, test=0.2, stratify_by="label"))
+    split: Split = Field(default_factory=lambda: Split(validation=0.1, test=0.2))
 
     address: ClassVar[str]
     sha256: ClassVar[str]

@@ -1,7 +1,7 @@
 """Holding out validation and test rows where the source does not give them; limits.
 
-Rows that are held out are drawn with ``split.seed``, which is not the run's: runs of other seeds are scored on the
-same rows.
+Rows that are held out are drawn with ``split.seed``, which is not the run's: runs of other seeds are scored
+on the same rows.
 """
 
 from collections import Counter
@@ -26,13 +26,13 @@ def split(
 ) -> "DatasetDict":
     """``data`` with what it lacks of ``validation`` and ``test`` held out of ``train``.
 
-    Call it when columns are already named by their roles. A split that the source gives stays as it is, and any
+    Call it when columns are already named by their roles. A split that the source gives stays as it is; any
     split named ``validation…`` counts as validation. Without ``train`` there is nothing to hold out.
 
-    - ``stratify_by`` null: by ``label`` where that is there, is not continuous, and has rows enough; else not.
+    - ``stratify_by`` null: by ``label`` where there is one, not continuous, with 2 rows of each value.
     - ``group_by``: the fractions are of groups. Stratified too only if ``stratify_by`` is set.
     - ``folds``: after the test rows are held out, fold number ``fold`` of the others is ``validation``.
-    - ``limit`` rows of every split are drawn, in their order; ``overfit`` rows of ``train`` become all splits.
+    - ``limit``: as many rows of every split; ``overfit``: as many of ``train``, in every split.
 
     Raises BadInput for a column that is not there, a fold that is not there, too few rows.
     """
@@ -42,8 +42,9 @@ def split(
     if "train" in splits:
         splits |= _Holding(splits["train"], split, given=set(splits)).all_splits()
     if overfit and "train" in splits:
+        validation = [name for name in splits if name.startswith("validation")] or ["validation"]
         rows = _draw(splits["train"], overfit, split.seed)
-        splits = dict.fromkeys(["train", *(name for name in splits if name != "train")], rows)
+        splits = dict.fromkeys(("train", *validation, "test"), rows)
     elif limit:
         splits = {name: _draw(rows, limit, split.seed) for name, rows in splits.items()}
     return DatasetDict(splits)
@@ -101,7 +102,9 @@ class _Holding:
                 Problem("data.split.folds", what, allowed="null, or data without a validation split")
             )
         if self.held_test + self.held_validation >= 1:
-            what = f"{self.held_validation} for validation and {self.held_test} for test leave nothing to train on"
+            what = (
+                f"{self.held_validation} for validation and {self.held_test} for test leave nothing to train"
+            )
             problems.append(Problem("data.split", what, allowed="fractions below 1 together"))
         if problems:
             raise BadInput(problems)
@@ -146,8 +149,8 @@ class _Holding:
             shuffle = GroupShuffleSplit(n_splits=1, test_size=held, random_state=self.split.seed)
             rest, chosen = next(shuffle.split(indices, groups=groups))
             return self._shuffled(indices[rest]), self._shuffled(indices[chosen])
-        folds = min(FINE, count)
-        strata = self._strata_of(indices, least=folds, parts=len(indices))
+        strata = self._strata_of(indices, least=2, parts=len(indices))
+        folds = min(FINE, count, np.bincount(self.strata[indices]).max())
         dealt = StratifiedGroupKFold(folds, shuffle=True, random_state=self.split.seed)
         parts = [chosen for _, chosen in dealt.split(indices, strata, groups)]
         held = min(folds - 1, max(1, round(fraction * folds)))
@@ -182,7 +185,7 @@ class _Holding:
         if self.split.stratify_by is None:
             return None
         what = (
-            f"cannot keep the shares of {self.split.stratify_by!r}: of its {len(counts)} values the rarest has "
+            f"cannot keep the shares of {self.split.stratify_by!r}: of {len(counts)} values the rarest has "
             f"{counts.min()} rows, and the smaller part has {parts}"
         )
         raise BadInput(

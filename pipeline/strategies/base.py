@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @component
 class Strategy:
-    """Base of all tuning strategies: one file in ``pipeline/strategies`` (or a module of yours) and one yaml."""
+    """Base of all tuning strategies: one file in ``pipeline/strategies`` (or your module) and one yaml."""
 
     # The learning rate that suits this strategy; optimizer.lr takes it unless set.
     learning_rate: Annotated[float, Field(gt=0)]
@@ -53,8 +53,8 @@ class Strategy:
 def trained_keys(model: "nn.Module") -> set[str]:
     """The keys of ``model.state_dict()`` that training changes, and that a checkpoint therefore has to hold.
 
-    These are the parameters that require a gradient, under each name that a tied one has, and all buffers: they
-    are few, and any of them (running statistics, for one) may change in a forward pass.
+    These are the parameters that require a gradient, under each name that a tied one has, and all buffers:
+    they are few, and any of them (running statistics, for one) may change in a forward pass.
     """
     parameters = dict(model.named_parameters(remove_duplicate=False))
     return {key for key in model.state_dict() if key not in parameters or parameters[key].requires_grad}

@@ -34,9 +34,9 @@ class FrozenBackbone(Strategy):
         for name in heads:
             model.get_submodule(name).requires_grad_(True)
         # Weights that the head shares with the backbone stay as they are.
-        model.base_model.requires_grad_(False)  # type: ignore[union-attr, operator]
+        model.base_model.requires_grad_(False)
         return model
 
     def train_mode(self, model: "nn.Module") -> None:
         model.train()
-        model.base_model.eval()  # type: ignore[union-attr, operator]
+        model.base_model.eval()  # type: ignore[union-attr]

@@ -1,5 +1,6 @@
 """LoRA: low-rank updates of chosen Linear modules, with a head that is trained in full."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,11 +21,11 @@ ALL_LINEAR = "all-linear"
 class Lora(Strategy):
     """Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685) by PEFT.
 
-    Each chosen module's output gets ``(alpha / r) * B A x`` added, of which only A and B are trained. What lies
-    outside the backbone is new or belongs to the task, so it is trained in full and saved with the adapter.
+    Each chosen module's output gets ``(alpha / r) * B A x`` added, of which only A and B are trained. What
+    lies outside the backbone is new or belongs to the task: it is trained in full and saved with the adapter.
     """
 
-    # Names of modules, in full or their last parts (`query`, `attn.Wqkv`); all-linear: every Linear of the backbone.
+    # Names of modules, in full or their last parts (`query`, `attn.Wqkv`); all-linear: all of the backbone.
     modules: list[str] | str
     r: Annotated[int, Field(ge=1)] = 8
     alpha: Annotated[float, Field(gt=0)] = 16
@@ -32,7 +33,7 @@ class Lora(Strategy):
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
 
     def adapt(self, model: "nn.Module") -> "nn.Module":
-        """Raises BadInput, with the names that there are, where a name is no Linear module of the backbone."""
+        """Raises BadInput, with the names there are, where a name is no Linear module of the backbone."""
         from peft import LoraConfig, get_peft_model
         from transformers.pytorch_utils import Conv1D
 
@@ -48,13 +49,18 @@ class Lora(Strategy):
             # GPT-2's modules hold their weights transposed.
             fan_in_fan_out=all(isinstance(module, Conv1D) for module in chosen.values()),
         )
-        return get_peft_model(model, config)  # type: ignore[arg-type]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # Of PEFT's own use of transformers.
+            return get_peft_model(model, config)
 
     def chosen(self, model: "nn.Module") -> "dict[str, nn.Module]":
         """The modules to adapt, by full name."""
         from pipeline.strategies.parts import linear_modules
 
         there = linear_modules(model)  # type: ignore[arg-type]
+        if not there:
+            what = f"{type(model).__name__} has no Linear modules in its backbone"
+            raise BadInput(Problem("strategy", what, "strategy=full or strategy=frozen_backbone"))
         if self.modules == ALL_LINEAR:
             return there
         names = [self.modules] if isinstance(self.modules, str) else self.modules

@@ -13,8 +13,8 @@ def head_names(model: PreTrainedModel) -> list[str]:
     """Names of the top-level modules with weights of their own outside the backbone.
 
     transformers names the backbone in ``base_model_prefix``; what lies beside it was added for a task
-    (``classifier``, ``score``, ``pooler`` and so on). A module that shares all its weights with the backbone, as
-    a tied output layer does, is not a head. Empty where the model is nothing but a backbone.
+    (``classifier``, ``score``, ``pooler`` and so on). A module that shares all its weights with the backbone,
+    as a tied output layer does, is not a head. Empty where the model is nothing but a backbone.
     """
     if model.base_model is model:
         return []

@@ -65,6 +65,8 @@ class Task:
     max_length: Annotated[int, Field(ge=2)] | None = None
 
     columns: ClassVar[dict[str, Column]]
+    # Columns that hold what is to be predicted: absent when a trained model is asked.
+    targets: ClassVar[tuple[str, ...]] = ("label",)
     # The transformers Auto class that the model is loaded with, e.g. "AutoModelForSequenceClassification".
     auto_class: ClassVar[str]
 
@@ -76,7 +78,7 @@ class Task:
     def learn(self, data: "DatasetDict") -> Head:
         """Facts about the head from ``data`` (splits of rows with this task's columns).
 
-        Raises BadInput where the data cannot serve the task (a label in validation that training never has …).
+        Raises BadInput where the data cannot serve the task (a label in validation that training lacks …).
         """
         raise NotImplementedError
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from pipeline.component import component
+from pipeline.errors import BadInput, Problem
 from pipeline.training.specs import CallbackSpec, RunFacts
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ class EarlyStopping(CallbackSpec):
     def build(self, facts: RunFacts) -> "Callback | None":
         if self.patience is None:
             return None
+        if not facts.monitor:
+            raise BadInput(
+                Problem(
+                    where="callbacks.early_stopping.patience",
+                    what=f"{self.patience}, but there are no validation data to watch",
+                    allowed="null, or validation data (data.split.validation above 0)",
+                )
+            )
         from lightning.pytorch.callbacks import EarlyStopping
 
         return EarlyStopping(

@@ -27,8 +27,8 @@ class LearningRateCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         used, self.used = self.used, {}  # Empty after a batch that only accumulated.
-        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
         step = trainer.global_step
-        if used and (every and step % every == 0 or step == self.total_steps):
+        every: int = getattr(pl_module, "log_every", 1)  # The steps that the module logs its loss at.
+        if used and (step % every == 0 or step == self.total_steps):
             for logger in trainer.loggers:
                 logger.log_metrics(used, step=step)

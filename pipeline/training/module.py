@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.pytorch import LightningModule
 
+from pipeline.runs.splits import prefix_of
 from pipeline.training.scoring import Scorer
 
 if TYPE_CHECKING:
@@ -156,9 +157,3 @@ class FineTuning(LightningModule):
                 f"({len(missing)} in all), unexpected {sorted(unexpected)[:5]} ({len(unexpected)} in all)"
             )
         return super().load_state_dict(state_dict, strict=False, assign=assign)
-
-
-def prefix_of(split: str) -> str:
-    """``validation`` -> ``val``, ``validation_news`` -> ``val/news``, ``test`` -> ``test``."""
-    kind, _, name = split.partition("_")
-    return "/".join(filter(None, ["val" if kind == "validation" else kind, name]))

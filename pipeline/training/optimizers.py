@@ -1,4 +1,4 @@
-"""The optimizers that are shipped. Each takes the strategy's parameter groups, which have a weight decay each."""
+"""The optimizers that are shipped. Each takes the strategy's parameter groups."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

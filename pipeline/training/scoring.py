@@ -26,9 +26,11 @@ class Scorer:
         if self.keep:
             self.rows.append((index.cpu(), predictions.cpu()))
 
-    def compute(self, strategy: Any) -> Scores:
-        """Loss and metrics over every row of every process."""
-        totals = strategy.reduce(self.totals.to(strategy.root_device), reduce_op="sum").cpu()
+    def compute(self, strategy: Any = None) -> Scores:
+        """Loss and metrics over every row, of every process where Lightning's strategy is given."""
+        totals = self.totals
+        if strategy is not None:
+            totals = strategy.reduce(totals.to(strategy.root_device), reduce_op="sum").cpu()
         scores = self.task.scores(self.metrics.compute(), self.head)
         scores.values["loss"] = float(totals[0] / totals[1])
         return scores

@@ -78,7 +78,7 @@ class LoggerSpec:
     """Base of loggers."""
 
     def check(self) -> None:
-        """Raise BadInput where this logger cannot work here (a missing package, no login); imports nothing."""
+        """Raise BadInput where this logger cannot work here (a missing package, no login)."""
 
     def build(self, facts: RunFacts) -> "Logger | None":
         raise NotImplementedError

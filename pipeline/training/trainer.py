@@ -22,8 +22,9 @@ _PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 _SETTLED = (
     ".*does not have many workers.*",
     ".*is not resumable.*",
-    ".*modules? in eval mode.*",
+    ".*in eval mode at the start.*",
     ".*litlogger.*",
+    ".*is_gradient_checkpointing.*",
     ".*is smaller than the logging interval.*",
     ".*lr_scheduler.step.*before.*optimizer.step.*",
     ".*across ranks is zero.*",

@@ -8,10 +8,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from pipeline.errors import BadInput, Problem
 
-# What ``Logger.finalize`` may be told. Lightning itself says "success" after every fit, validation and test, when
-# the run is not over yet, and "failed" after an exception. We say FINISHED once, at the very end.
-STAGE_ENDED, FINISHED, FAILED = "success", "finished", "failed"
-
 
 @runtime_checkable
 class LogsTables(Protocol):
@@ -26,7 +22,7 @@ class LogsFiles(Protocol):
     """A logger that can keep the files of a run."""
 
     def log_files(self, folder: Path) -> None:
-        """folder: the run directory, complete."""
+        """folder: the run directory, complete. The last thing that a run logs before ``finalize``."""
 
 
 @runtime_checkable
@@ -43,8 +39,7 @@ class Rewinds(Protocol):
 class Logged:
     """Remembers in a file up to which step each metric was logged; for records that cannot be cut back.
 
-    A run that continues from a checkpoint makes some steps once more. They have the same numbers, and are left
-    out.
+    A run that continues from a checkpoint makes some steps once more, with the same numbers: left out.
     """
 
     def __init__(self, path: Path) -> None:

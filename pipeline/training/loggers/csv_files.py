@@ -16,8 +16,8 @@ class CsvLogger(Logger):
     """Rows of step, name, value, on disk as soon as they are logged.
 
     Long form, because columns that appear late (``test/f1``) would rewrite a wide file. Values are written so
-    that reading gives the same float. Metrics named ``time/…`` differ from run to run and go to ``timing.csv``:
-    ``metrics.csv`` of two equal runs is equal byte for byte, however often one of them was cut off and resumed.
+    that reading gives the same float. Metrics named ``time/…`` differ from run to run, so they go to
+    ``timing.csv``: ``metrics.csv`` of two equal runs is equal byte for byte, even if one was cut off.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -17,7 +17,7 @@ DATABASE = {"sqlalchemy": "sqlalchemy>=2.0", "alembic": "alembic>=1.13"}
 
 @component
 class MLflow(LoggerSpec):
-    """Shown by ``mlflow ui --backend-store-uri sqlite:///<run>/logs/mlflow/mlflow.db`` (of the whole mlflow)."""
+    """Shown by ``mlflow ui --backend-store-uri sqlite:///<run>/logs/mlflow/mlflow.db`` (package mlflow)."""
 
     # The MLflow experiment. null: the task's name.
     experiment: str | None = None
@@ -25,11 +25,7 @@ class MLflow(LoggerSpec):
     def check(self) -> None:
         require("mlflow", CLIENT if os.environ.get("MLFLOW_TRACKING_URI") else CLIENT | DATABASE)
 
-    def build(self, facts: RunFacts) -> "Logger | None":
-        from lightning.pytorch.utilities import rank_zero_only
-
-        if rank_zero_only.rank:  # The client opens its database at once, and one process must create that.
-            return None
+    def build(self, facts: RunFacts) -> "Logger":
         from pipeline.training.loggers.mlflow_run import MLflowLogger
 
         return MLflowLogger(

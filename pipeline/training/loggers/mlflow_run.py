@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from pipeline.runs.redaction import redact
-from pipeline.training.loggers.base import FINISHED, STAGE_ENDED, Logged
+from pipeline.training.loggers.base import Logged
 
 # https://mlflow.org/docs/latest/api_reference/rest-api.html: what a server takes at most.
 LONGEST_NAME, LONGEST_VALUE, MOST_PARAMS = 250, 6000, 100
@@ -56,12 +56,6 @@ class MLflowLogger(MLFlowLogger):
         header, *body = rows
         columns = {str(column): [row[place] for row in body] for place, column in enumerate(header)}
         self.experiment.log_dict(self.run_id, columns, f"{name}-{step}.json")
-
-    @rank_zero_only
-    def finalize(self, status: str = STAGE_ENDED) -> None:
-        """The run is over when it is said to be, not when Lightning ends a stage."""
-        if status != STAGE_ENDED:
-            super().finalize("finished" if status == FINISHED else "failed")
 
 
 def flat(nested: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -38,6 +38,6 @@ class EventsLogger(TensorBoardLogger):
         self.experiment.add_text(name, "\n".join([header, rule, *body]), step)
 
     def forget_from(self, step: int | None) -> None:
-        """Before a resumed run's first event: have TensorBoard drop what earlier starts logged from here on."""
+        """Before a resumed run's first event: TensorBoard drops what earlier starts logged from here on."""
         if self.resumed and self._experiment is None:
             self._kwargs["purge_step"] = step

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @component
 class Wandb(LoggerSpec):
-    """Curves, configuration, tables and files of a run; sweeps are groups.
+    """Curves, configuration, tables and files of a run; a sweep is a group.
 
-    W&B cannot append to an offline run. A run that is resumed offline is therefore a new W&B run (a segment) in
-    the same group, which begins where the earlier ones ended; online, the same W&B run goes on.
+    W&B cannot append to an offline run. A run that is resumed offline is therefore a new W&B run (a segment)
+    in the same group, which begins where the earlier ones ended; online, the same W&B run goes on.
     """
 
     # null: what WANDB_MODE or `wandb offline` says; else online when logged in, offline otherwise.

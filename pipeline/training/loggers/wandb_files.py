@@ -30,7 +30,7 @@ def stage(run: Path, into: Path) -> Path:
 
 
 def redacted(path: Path) -> str:
-    """The text of a file without secrets; json and yaml by their keys, so values over several lines go too."""
+    """The text of a file without secrets; json and yaml by their keys, so that long values go too."""
     text = path.read_text(encoding="utf-8")
     clean: Any
     if path.suffix == ".json":

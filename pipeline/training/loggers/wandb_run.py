@@ -5,14 +5,14 @@ import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from pipeline.runs.redaction import redact
-from pipeline.training.loggers.base import FINISHED, STAGE_ENDED, Logged
 from pipeline.training.loggers.wandb_files import stage
+from pipeline.training.loggers.wandb_record import at_most, last_steps
 from pipeline.training.specs import RunFacts
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 
 STEP = "trainer/global_step"  # The name that Lightning gives it.
 # Seconds to wait for the server at the start of a run, and for the upload at its end.
-START, END = 30, 300
+START, END = 20, 300
+# Seconds after which a logged number is on disk at the latest.
+FLUSH = 0.5
 
 
 class WandbLogger(Logger):
@@ -38,7 +40,8 @@ class WandbLogger(Logger):
         self.spec, self.facts, self.offline = spec, facts, offline
         self.folder = facts.folder / "logs" / "wandb"
         self.run: Run | None = None
-        self.over = False
+        self.logged: dict[str, int] = {}  # By earlier starts of the run: metric -> last step.
+        self.complete, self.over = False, False
 
     @property
     def name(self) -> str:
@@ -56,8 +59,14 @@ class WandbLogger(Logger):
     def experiment(self) -> "Run":
         """The W&B run, begun when first asked for. Process zero only."""
         if self.run is None:
-            self.logged = Logged(self.folder / "logged_step")
+            offline = last_steps(self.folder, "offline-run-*", STEP)
+            online = last_steps(self.folder, "run-*", STEP)
             self.run = self.begin()
+            if not self.offline:  # Of what was logged online, the server may not have received the end.
+                online = at_most(online, int(self.run.summary.get(STEP, -1)))
+            self.logged = {
+                name: max(offline.get(name, -1), online.get(name, -1)) for name in offline | online
+            }
         return self.run
 
     def begin(self) -> "Run":
@@ -68,28 +77,29 @@ class WandbLogger(Logger):
                 return self.init("online")
             except (wandb.Error, OSError, TimeoutError, ValueError) as error:
                 self.offline = True
-                log.warning("W&B: offline, because the server could not be used (%s)", redact(str(error)))
-        return self.init("offline")
+                why = redact(str(error).partition("\n")[0])
+                log.warning("W&B: offline, because the server could not be used (%s)", why)
+                return self.init("offline", part=self.facts.segment)
+        return self.init("offline", part=self.facts.segment or None)
 
-    def init(self, mode: str) -> "Run":
+    def init(self, mode: Literal["online", "offline"], part: int | None = None) -> "Run":
         import wandb
 
         facts = self.facts
         run_id = wandb_id(self.folder, facts.id)
-        segment = mode == "offline" and facts.segment > 0
         run = wandb.init(
             mode=mode,
             project=self.spec.project,
             entity=self.spec.entity,
             # wandb makes the folder `wandb` itself.
             dir=self.folder.parent,
-            id=f"{run_id}-{facts.segment}" if segment else run_id,
-            name=f"{facts.name} (part {facts.segment + 1})" if segment else facts.name,
+            id=run_id if part is None else f"{run_id}-{part}",
+            name=f"{facts.name} (part {part + 1})" if part else facts.name,
             resume=None if mode == "offline" else "allow",
             # Segments of one run find each other by their group, unless a sweep has them in its own.
             group=facts.group or run_id,
             job_type=facts.task,
-            tags=[tag[:64] for tag in facts.tags],
+            tags=[tag[:64] for tag in facts.tags if tag],
             reinit="create_new",
             save_code=False,
             settings=settings(),
@@ -103,9 +113,12 @@ class WandbLogger(Logger):
         if self.over:
             return
         run, step = self.experiment, step or 0
-        if new := self.logged.new(metrics, step):
-            run.log({name: float(value) for name, value in new.items()} | {STEP: step})
-            self.logged.remember(list(new), step)
+        if new := {name: float(value) for name, value in metrics.items() if self.is_new(name, step)}:
+            run.log(new | {STEP: step})
+
+    def is_new(self, name: str, step: int) -> bool:
+        """Whether no earlier start of the run has logged this; a resumed run makes some steps once more."""
+        return step > self.logged.get(name, -1)
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
@@ -116,16 +129,15 @@ class WandbLogger(Logger):
         import wandb
 
         run = self.experiment
-        if not self.logged.new({name: rows}, step):
+        if not self.is_new(name, step):
             return
         header, *body = [list(row) for row in rows]
         columns = [str(column) for column in header]
-        table = wandb.Table(columns=columns, data=body, allow_mixed_types=True)
+        table = wandb.Table(columns=list(columns), data=body, allow_mixed_types=True)
         shown: dict[str, Any] = {name: table, STEP: step}
         if name.endswith("confusion_matrix"):
             shown[f"{name}_plot"] = confusion_plot(columns[1:], body, name)
         run.log(shown)
-        self.logged.remember([name], step)
 
     @rank_zero_only
     def log_files(self, folder: Path) -> None:
@@ -133,21 +145,27 @@ class WandbLogger(Logger):
         import wandb
 
         artifact = wandb.Artifact(f"{wandb_id(self.folder, self.facts.id)}-files", type="run")
-        artifact.add_dir(str(stage(folder, self.folder / "files")), policy="immutable")
+        staged = stage(folder, self.folder / "files")
         wanted = {"model": self.spec.upload_weights, "predictions": self.spec.upload_predictions}
-        for part, upload in wanted.items():
-            if upload and (folder / part).is_dir():
-                artifact.add_dir(str(folder / part), name=part, policy="immutable")
+        sources = [(staged, staged)] + [(folder, folder / part) for part, upload in wanted.items() if upload]
+        for root, source in sources:
+            for path in sorted(source.rglob("*")):
+                if path.is_file():  # "immutable": referred to where it is, not copied to the user's home.
+                    artifact.add_file(str(path), name=path.relative_to(root).as_posix(), policy="immutable")
         self.experiment.log_artifact(artifact)
+        self.complete = True
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Finish the W&B run; not after each stage of a Lightning trainer."""
-        if status == STAGE_ENDED or self.over:
+        """Finish the W&B run, once the files are logged or something failed.
+
+        Lightning says "success" after every fit, validation and test, when the run is not over yet.
+        """
+        if self.over or (status == "success" and not self.complete):
             return
         self.over = True
         if self.run is not None:
-            self.run.finish(exit_code=0 if status == FINISHED else 1)
+            self.run.finish(exit_code=0 if self.complete else 1)
             if self.offline:
                 log.info("W&B: offline; upload with: wandb sync %s", Path(self.run.dir).parent)
 
@@ -165,6 +183,7 @@ def settings() -> Any:
         symlink=False,
         init_timeout=START,
         finish_timeout=END,
+        x_transaction_log_flush_interval=FLUSH,
     )
 
 

@@ -1,0 +1,22 @@
+"""Score a finished run on its own validation and test data, or on any other."""
+
+import sys
+
+from pipeline.compose.command_line import outcome, parse
+
+
+def main() -> None:
+    """`run=DIR`, and for other data `data=files data.test=new.csv`."""
+    call = parse(sys.argv[1:], command="evaluate")
+    from pipeline.compose.using import open_finished
+
+    used = open_finished(call)
+    from pipeline.launch.inference import Trained
+    from pipeline.reporting.tables import show_scores
+
+    metrics, tables = Trained(used.run, used.spec).evaluate(used.spec.data)
+    show_scores(metrics, tables)
+
+
+if __name__ == "__main__":
+    outcome(main)

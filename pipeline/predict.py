@@ -1,0 +1,25 @@
+"""Predict with a finished run: csv, tsv, jsonl, parquet or txt in and out, or `-` for standard input and output."""
+
+import sys
+
+from pipeline.compose.command_line import outcome, parse
+
+
+def main() -> None:
+    """`run=DIR input=FILE output=FILE`; columns are found as in training (`data.columns.text=NAME` says otherwise)."""
+    call = parse(sys.argv[1:], command="predict")
+    from pipeline.compose.using import open_finished
+
+    used = open_finished(call)
+    from pipeline.launch.inference import Trained
+    from pipeline.reporting.prediction_files import writing
+    from pipeline.sources.rows import read_rows
+
+    trained = Trained(used.run, used.spec)
+    with writing(used.spec.output or "-") as write:
+        for row, said in trained.predict(read_rows(used.spec.input or "-"), used.spec.data.columns):
+            write(row, said)
+
+
+if __name__ == "__main__":
+    outcome(main)

@@ -1,0 +1,231 @@
+"""Sorting texts, or pairs of texts, into classes: one class each, or any number of them.
+
+    a row of data   {"text": "A gripping film.", "label": "positive"}
+    a prediction    {"label": "positive", "score": 0.98, "scores": {"negative": 0.02, "positive": 0.98}}
+
+With a pair, as in deciding whether one text follows from another:
+
+    {"text": "A man sleeps.", "text_pair": "Nobody is awake.", "label": "neutral"}
+
+With ``multi_label``, labels are a list, or one string with a separator between them:
+
+    a row of data   {"text": "Shares fell after the election.", "label": "politics,business"}
+    a prediction    {"labels": ["business"], "scores": {"business": 0.9, "politics": 0.4, "sport": 0.1}}
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from pipeline.component import component
+from pipeline.errors import BadInput, Problem, listing, nearest
+from pipeline.tasks.base import Column, Head, Output, Scores, Task
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+    from torch import Tensor, nn
+    from torchmetrics import MetricCollection
+    from transformers import PreTrainedTokenizerBase
+
+    from pipeline.models.checkpoint import Checkpoint
+    from pipeline.models.loading import LoadReport
+
+# Longer inputs are asked for by name: attention costs grow with the square of the length.
+DEFAULT_LENGTH = 512
+
+
+@component
+class TextClassification(Task):
+    """Classification by a sequence classification head of transformers.
+
+    Head facts: ``labels`` in the order of the classes, ``multi_label``, ``class_names`` (of a `datasets`
+    ClassLabel, whose cells are numbers), ``class_weights``, and ``counts`` of each label in each split.
+    """
+
+    # Whether a text can have any number of labels.
+    multi_label: bool = False
+    # What is between the labels of one text, when multi_label and the column holds no lists.
+    separator: Annotated[str, Field(min_length=1)] = ","
+    # All labels in their order. null: those of the training data, sorted.
+    labels: Annotated[list[str | int | bool], Field(min_length=1)] | None = None
+    # Weights of the loss by label (1 for those not named), or such that every class weighs the same.
+    class_weights: Literal["balanced"] | dict[str | int | bool, Annotated[float, Field(gt=0)]] | None = None
+    # Share of the target that is spread over all labels (Szegedy et al. 2016, arXiv:1512.00567, section 7).
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    # Pad batches to a multiple of this many tokens; 8 suits tensor cores.
+    pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
+
+    columns: ClassVar[dict[str, Column]] = {
+        "text": Column("the text to classify"),
+        "text_pair": Column("a second text, classified together with the first", required=False),
+        "label": Column("the class: a word or a whole number; several of them with multi_label"),
+    }
+    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+
+    @property
+    def monitor(self) -> str:
+        # With several labels a text, accuracy asks for all of them at once and hardly moves.
+        return "f1_micro" if self.multi_label else "accuracy"
+
+    def learn(self, data: "DatasetDict") -> Head:
+        from pipeline.tasks.classification_head import learn_head
+
+        return learn_head(self, data)
+
+    def load(
+        self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False
+    ) -> "tuple[nn.Module, LoadReport]":
+        names = _names(head)
+        config = checkpoint.config(folder)
+        trained_for = _labels_of(config)
+        if trained_for != names and sorted(trained_for) == sorted(names):
+            what = f"the checkpoint's classes are {listing(trained_for)}, and here {listing(names)}"
+            raise BadInput(
+                Problem("task.labels", what, f"the same order: task.labels=[{','.join(trained_for)}]")
+            )
+        config.update(
+            {
+                "id2label": dict(enumerate(names)),
+                "label2id": {name: number for number, name in enumerate(names)},
+                "problem_type": f"{'multi' if self.multi_label else 'single'}_label_classification",
+                "class_weights": head["class_weights"],
+                # A cache of keys and values serves generation; here it would only take memory.
+                "use_cache": False,
+            }
+        )
+        model, report = checkpoint.build(folder, self.auto_class, config, meta=meta)
+        if trained_for and trained_for != names and len(trained_for) == len(names) and not report.initialised:
+            others = listing(trained_for, most=8)
+            report = report.noting(f"the head was trained for other labels ({others}) and starts from there")
+        return model, report
+
+    def encode(
+        self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
+    ) -> dict[str, list[Any]]:
+        """What the tokenizer makes, with ``length`` and ``truncated``, and ``label`` where there is one.
+
+        ``label`` is a class number, or a list of 0 and 1 for each class. Raises BadInput for a label that the
+        head does not have, or a row without text.
+        """
+        from pipeline.tasks.encoding import encode_texts
+
+        features = encode_texts(
+            rows["text"], rows.get("text_pair"), tokenizer, self.max_length, DEFAULT_LENGTH
+        )
+        if "label" in rows:
+            features["label"] = self._targets(rows["label"], head)
+        return features
+
+    def _targets(self, cells: Sequence[Any], head: Head) -> list[int] | list[list[int]]:
+        from pipeline.tasks.classification_head import LABEL_COLUMN, target
+        from pipeline.tasks.labels import NotALabelError
+
+        names = _names(head)
+        numbers = {name: number for number, name in enumerate(names)}
+        targets, faults = [], {}
+        for cell in cells:
+            try:
+                targets.append(target(cell, self, head, numbers))
+            except NotALabelError as fault:
+                faults[str(fault)] = Problem(LABEL_COLUMN, str(fault))
+            except KeyError as unknown:
+                name = unknown.args[0]
+                allowed = f"labels that the model knows: {listing(names)}"
+                what = f"the model has no label {name!r}"
+                faults[name] = Problem(LABEL_COLUMN, what, allowed, nearest(name, names))
+        if faults:
+            raise BadInput(list(faults.values()))
+        return targets  # type: ignore[return-value]
+
+    def collate(
+        self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
+    ) -> "dict[str, Tensor]":
+        """Inputs padded to the longest, and with ``label`` among the features ``labels``: (examples,) or,
+        with several labels a text, (examples, classes) floats."""
+        import torch
+
+        from pipeline.tasks.encoding import pad
+
+        batch = pad(features, tokenizer, self.pad_to_multiple_of)
+        if "label" in features[0]:
+            dtype = torch.float32 if self.multi_label else torch.long
+            batch["labels"] = torch.tensor([row["label"] for row in features], dtype=dtype)
+        return batch
+
+    def loss(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
+        """Cross-entropy, or binary cross-entropy averaged over labels; predictions are logits in float32.
+
+        Divided by its weight it is what the model itself gives for ``labels`` when there are neither class
+        weights nor smoothing. With them it is torch's weighted mean.
+        """
+        import torch
+        from torch.nn import functional
+
+        targets = batch["labels"]
+        logits = self.predict(model, batch)
+        given = model.config.class_weights  # type: ignore[union-attr]
+        weights = None if given is None else torch.tensor(given, device=logits.device)
+        if self.multi_label:
+            # Weights say how much more a label's presence counts than its absence.
+            soft = targets * (1 - self.label_smoothing) + self.label_smoothing / 2
+            each = functional.binary_cross_entropy_with_logits(
+                logits, soft, pos_weight=weights, reduction="none"
+            )
+            return Output(each.mean(-1).sum(), logits.new_tensor(len(targets)), logits, targets)
+        loss = functional.cross_entropy(
+            logits, targets, weights, reduction="sum", label_smoothing=self.label_smoothing
+        )
+        weight = logits.new_tensor(len(targets)) if weights is None else weights[targets].sum()
+        return Output(loss, weight, logits, targets)
+
+    def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor":
+        """Logits in float32: (examples, classes)."""
+        return model(**{name: value for name, value in batch.items() if name != "labels"}).logits.float()
+
+    def metrics(self, head: Head) -> "MetricCollection":
+        from pipeline.tasks import classification_metrics
+
+        classes = len(head["labels"])
+        if self.multi_label:
+            return classification_metrics.several_label_metrics(classes)
+        return classification_metrics.one_label_metrics(classes)
+
+    def scores(self, computed: Mapping[str, "Tensor"], head: Head) -> Scores:
+        from pipeline.tasks.classification_metrics import scores_of
+
+        return scores_of(computed, _names(head), self.multi_label)
+
+    def directions(self, head: Head) -> dict[str, bool]:
+        from pipeline.tasks.classification_metrics import names_of_scores
+
+        return {"loss": False, **dict.fromkeys(names_of_scores(_names(head), self.multi_label), True)}
+
+    def decode(self, predictions: "Tensor", head: Head) -> list[dict[str, Any]]:
+        """``label`` as it stands in the data, its probability ``score``, ``scores`` of all labels by name."""
+        labels, names = head["labels"], _names(head)
+        if self.multi_label:
+            rows = predictions.float().sigmoid().tolist()
+            return [
+                {
+                    "labels": [label for label, score in zip(labels, row, strict=True) if score > 0.5],
+                    "scores": dict(zip(names, row, strict=True)),
+                }
+                for row in rows
+            ]
+        probabilities = predictions.float().softmax(-1)
+        best = probabilities.argmax(-1).tolist()
+        return [
+            {"label": labels[number], "score": row[number], "scores": dict(zip(names, row, strict=True))}
+            for number, row in zip(best, probabilities.tolist(), strict=True)
+        ]
+
+
+def _names(head: Head) -> list[str]:
+    return [str(label) for label in head["labels"]]
+
+
+def _labels_of(config: Any) -> list[str]:
+    """The labels that a checkpoint's head was trained for; none for transformers' placeholders LABEL_0, …."""
+    names = [str(name) for _, name in sorted((config.id2label or {}).items())]
+    return [] if all(name == f"LABEL_{number}" for number, name in enumerate(names)) else names
