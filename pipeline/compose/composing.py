@@ -52,13 +52,11 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> Composed
         chosen = [override for override in single if is_group(override) or override.is_hydra_override()]
         config = compose_hydra(loader, for_hydra(chosen), RunMode.RUN, problems)
         problems += _set_values(config, [override for override in single if override not in chosen])
-    choices = OmegaConf.to_container(config.hydra.runtime.choices)
-    assert isinstance(choices, dict)
+        choices = _choices(config)
     with open_dict(config):
         del config["hydra"]
     OmegaConf.set_struct(config, False)
-    own = {str(group): option for group, option in choices.items() if not str(group).startswith("hydra/")}
-    return Composed(config, tuple(overrides), own, tuple(problems))
+    return Composed(config, tuple(overrides), choices, tuple(problems))
 
 
 def compose_all(overrides: Sequence[str], config_dir: str | None = None) -> list[Composed]:
@@ -103,6 +101,18 @@ def _first_job_problems(parsed: Parsed, config_dir: str | None) -> list[Problem]
     except BadInput as error:
         return [problem for problem in error.problems if problem.where.split(".")[0] not in broken]
     return []
+
+
+def _choices(config: DictConfig) -> dict[str, Any]:
+    """Group -> option. Hydra does not record a group with several: its entries stand for them."""
+    recorded = OmegaConf.to_container(config.hydra.runtime.choices)
+    assert isinstance(recorded, dict)
+    several = {group: list(config.get(group) or []) for group in locations.default_options()}
+    return {
+        str(key): option
+        for key, option in {**several, **recorded}.items()
+        if not str(key).startswith("hydra/")
+    }
 
 
 def _set_values(config: DictConfig, overrides: Sequence[Override]) -> list[Problem]:
@@ -174,6 +184,8 @@ def _composition_problem(error: Exception) -> Problem:
     lines = [line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type="))]
     if match := re.match(r"Error merging override \+*([^=]+)=?", lines[0]):
         return Problem(match[1], " ".join(lines[1:]) or "cannot be set")
+    if match := re.match(r"Could not override '([^']+)'", lines[0]):
+        return Problem(match[1], "unknown key", "+ before a key adds one to Hydra's own")
     if match := re.match(r"In '([^']+)': (.*)", lines[0]):
         return Problem(f"{match[1]}.yaml", " ".join([match[2], *lines[1:]]))
     return Problem("configuration", " ".join(lines))

@@ -56,7 +56,8 @@ def for_hydra(overrides: Iterable[Override]) -> list[str]:
     """The overrides in the form that never fails on an unknown key: the typed specs report those, together.
 
     A group option is set plainly where the primary configuration lists the group, else added; of several
-    settings of one group the last counts. null removes a group. Values are set with ``++``.
+    settings of one group the last counts. null removes a group. Values are set with ``++``; Hydra's own are
+    left as typed.
     """
     rewritten: dict[str, str] = {}
     for position, override in enumerate(overrides):
@@ -73,11 +74,10 @@ def for_hydra(overrides: Iterable[Override]) -> list[str]:
             else:
                 add = "" if key in locations.default_options() or key.startswith("hydra/") else "+"
                 rewritten[place] = f"{add}{place}={value}"
-        elif override.is_delete():
+        elif override.is_delete() or override.is_hydra_override():
             rewritten[f"{place} {position}"] = text
         else:
-            plus = "" if key.startswith("hydra.") else "++"
-            rewritten[f"{place} {position}"] = f"{plus}{place}={value}"
+            rewritten[f"{place} {position}"] = f"++{place}={value}"
     return list(rewritten.values())
 
 

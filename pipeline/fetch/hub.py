@@ -41,6 +41,7 @@ def snapshot(
                 repo_type=repo_type,
                 revision=revision,
                 allow_patterns=None if patterns is None else list(patterns),
+                local_files_only=not _answers(repo_id, revision, repo_type),
             )
         )
     except failures as error:
@@ -49,6 +50,26 @@ def snapshot(
         wanted = ", ".join(patterns or ())
         raise BadInput(Problem(where=where, what=f"{repo_id} on the hub has no file like {wanted}"))
     return folder, folder.name
+
+
+def _answers(repo_id: str, revision: str | None, repo_type: RepoType) -> bool:
+    """Whether the hub answers, be it with a refusal.
+
+    Asked first because snapshot_download itself waits without end for a hub that is connected and silent.
+    """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    silent: tuple[type[Exception], ...] = (OfflineModeIsEnabled, *transport_errors())
+    try:
+        HfApi().repo_info(
+            repo_id, repo_type=repo_type, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
+        )
+    except HfHubHTTPError:
+        return True
+    except silent:
+        return False
+    return True
 
 
 def explain(error: Exception, repo_id: str, revision: str | None, repo_type: RepoType, where: str) -> Problem:

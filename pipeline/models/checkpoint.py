@@ -68,6 +68,7 @@ class Checkpoint:
 
         Raises BadInput for a folder without one, an unknown architecture, or one that needs code of its own.
         """
+        from huggingface_hub.errors import StrictDataclassError
         from transformers import AutoConfig
 
         from pipeline.models.loading import quiet
@@ -77,7 +78,9 @@ class Checkpoint:
             with quiet():
                 config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise BadInput(Problem(WHERE, f"{folder}/config.json cannot be read: {error}")) from error
+            raise BadInput(
+                Problem(WHERE, f"{folder}/config.json cannot be read: {' '.join(str(error).split())}")
+            ) from error
         if self.dropout is not None:
             numbers = [name for name, value in config.to_dict().items() if type(value) in (int, float)]
             config.update({name: self.dropout for name in numbers if name.endswith(_DROPOUTS)})
@@ -198,7 +201,7 @@ def _set_padding(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig
     if known is not None and 0 <= known < len(tokenizer):
         if tokenizer.pad_token_id != known:
             tokenizer.pad_token = tokenizer.convert_ids_to_tokens(known)
-    elif tokenizer.pad_token is None:
+    elif tokenizer.pad_token is None or tokenizer.pad_token_id >= config.get_text_config().vocab_size:
         if tokenizer.eos_token is None:
             what = f"the tokenizer in {folder} has neither a padding nor an end-of-text token"
             raise BadInput(Problem(WHERE, what, "a tokenizer with a pad_token in its tokenizer_config.json"))

@@ -69,12 +69,16 @@ def quiet() -> Iterator[None]:
 
 
 def on_meta(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
-    """The architecture without weights or memory."""
+    """The architecture without weights or memory. Raises BadInput for options or sizes that do not fit it."""
     import torch
 
-    with quiet(), torch.device("meta"):
-        # A few models make some weights on the CPU whatever the device (XLNet does).
-        return auto.from_config(config, dtype=torch.float32, **options).to("meta")
+    try:
+        with quiet(), torch.device("meta"):
+            # A few models make some weights on the CPU whatever the device (XLNet does).
+            return auto.from_config(config, dtype=torch.float32, **options).to("meta")
+    except (ValueError, ImportError, RuntimeError) as error:
+        what = f"a model of {type(config).__name__} cannot be made: {_first_line(error)}"
+        raise BadInput(Problem(WHERE, what)) from error
 
 
 def with_weights(

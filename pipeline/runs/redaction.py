@@ -11,7 +11,7 @@ from typing import Any
 REDACTED = "***"
 
 SECRET_WORDS = {
-    "apikey", "auth", "authorization", "credential", "credentials", "passphrase", "passwd", "password", "pwd",
+    "apikey", "auth", "authorization", "credential", "credentials", "passphrase", "pwd",
     "secret", "secrets", "signature",
 }  # fmt: skip
 # `key` alone is no secret (a dictionary has keys); behind one of these words it is.
@@ -29,14 +29,17 @@ _KNOWN = re.compile(
     r"\bhf_[A-Za-z0-9]{20,}|\bgh[opsur]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bsk-[\w-]{20,}"
     r"|\bwandb_v\d_\w{16,}|\bxox[abprs]-[\w-]{10,}|\bAKIA[A-Z0-9]{16}\b|\bpypi-[\w-]{32,}"
 )
-# `name=value`, `name: value`, `"name": "value"`, `?name=value&`.
-_PAIR = re.compile(r"""([\w.\-]+)(["']?\s*[=:]\s*)("[^"\n]*"|'[^'\n]*'|[^\s,;&"'{}\[\]()]+)""")
+# `name=value`, `name: value`, `"name": "value"`, `?name=value&`: the name, and then the value.
+_NAME = re.compile(r"""([\w.\-]+)["']?\s*[=:]\s*""")
+_VALUE = re.compile(r""""[^"\n]*"|'[^'\n]*'|[^\s,;&"'{}\[\]()]+""")
+# Gives nothing away. (The scheme of an Authorization header stands before what is hidden already.)
+_HARMLESS = {"", "null", "None", "true", "false", "True", "False", "Bearer", "Basic", REDACTED}
 
 
 def is_secret(key: str) -> bool:
     """Whether a key is named like a secret. Only the last part of a dotted key counts."""
     words = [word.lower() for word in _WORD.findall(key.rsplit(".", 1)[-1])]
-    if SECRET_WORDS & set(words):
+    if any(word in SECRET_WORDS or word.endswith(("password", "passwd")) for word in words):
         return True
     for before, word in zip(["", *words], words, strict=False):
         if word == "key" and before in KINDS_OF_KEY:
@@ -63,18 +66,22 @@ def redact_text(text: str) -> str:
     text = _URL_USER.sub(REDACTED, text)
     text = _BEARER.sub(rf"\1 {REDACTED}", text)
     text = _KNOWN.sub(REDACTED, text)
-    return _PAIR.sub(_hide_pair, text)
+    return _without_pairs(text)
 
 
 def _hidden(value: Any) -> Any:
     return value if value is None or isinstance(value, bool) or value in ("", {}, []) else REDACTED
 
 
-def _hide_pair(found: re.Match[str]) -> str:
-    name, between, value = found.groups()
-    bare = value.strip("\"'")
-    if not is_secret(name) or bare in ("", "null", "None", "true", "false", "True", "False", REDACTED):
-        return found.group()
-    quote = value[0] if value[0] in "\"'" else ""
-    # The scheme of an Authorization header; its credentials are redacted already.
-    return found.group() if bare in ("Bearer", "Basic") else f"{name}{between}{quote}{REDACTED}{quote}"
+def _without_pairs(text: str) -> str:
+    parts, at = [], 0
+    for name in _NAME.finditer(text):
+        value = _VALUE.match(text, name.end())
+        if name.start() < at or value is None or not is_secret(name[1]):
+            continue
+        bare = value[0].strip("\"'")
+        if bare not in _HARMLESS:
+            quote = value[0][0] if value[0][0] in "\"'" else ""
+            parts += [text[at : name.end()], quote, REDACTED, quote]
+            at = value.end()
+    return "".join([*parts, text[at:]])

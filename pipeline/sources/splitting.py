@@ -4,7 +4,6 @@ Rows that are held out are drawn with ``split.seed``, which is not the run's: ru
 on the same rows.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +64,7 @@ class _Holding:
         has_validation = any(name.startswith("validation") for name in given)
         self.held_validation = split.validation if not has_validation and not split.folds else 0.0
         self._check(has_validation)
-        self.groups = _codes(rows[split.group_by]) if split.group_by else None
+        self.groups = _codes(rows[split.group_by][:]) if split.group_by else None
         self.strata = self._strata()
 
     def all_splits(self) -> dict[str, "Dataset"]:
@@ -114,7 +113,7 @@ class _Holding:
         name = self.split.stratify_by
         if name is None and (self.split.group_by or "label" not in self.rows.column_names):
             return None
-        values = list(self.rows[name or "label"])
+        values = self.rows[name or "label"][:]
         if name is None and any(isinstance(value, float | list | dict) for value in values):
             return None
         return _codes(values)
@@ -201,5 +200,5 @@ class _Holding:
 
 def _codes(values: Sequence[Any]) -> Indices:
     """A number for each distinct value."""
-    known = {value: code for code, value in enumerate(Counter(map(repr, values)))}
+    known = {value: code for code, value in enumerate(dict.fromkeys(map(repr, values)))}
     return np.array([known[repr(value)] for value in values])

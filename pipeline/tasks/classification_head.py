@@ -31,10 +31,12 @@ def learn_head(task: "TextClassification", data: "DatasetDict") -> "Head":
             continue
         separator = task.separator if task.multi_label else None
         column = columns[split] = LabelColumn().read(rows["label"][:], separator, names)
-        problems += [
-            Problem(LABEL_COLUMN, f"{fault}, in {split}, {rows_text(where)}, counted from 1")
-            for fault, where in column.faults.items()
-        ]
+        problems += _first_few(
+            [
+                Problem(LABEL_COLUMN, f"{fault}, in {split}, {rows_text(where)}, counted from 1")
+                for fault, where in column.faults.items()
+            ]
+        )
     if problems:
         raise BadInput(problems)
     labels = _all_labels(task, columns["train"], names)
@@ -85,6 +87,13 @@ def text_problems(rows: "Dataset", split: str) -> list[Problem]:
     return problems
 
 
+def _first_few(problems: list[Problem], most: int = 5) -> list[Problem]:
+    """The first problems; of the rest only how many there are, for a wrong column has one in every row."""
+    more = len(problems) - most
+    rest = [Problem(LABEL_COLUMN, f"… and {more} more labels like these")] if more > 0 else []
+    return problems[:most] + rest
+
+
 def target(
     cell: Any, task: "TextClassification", head: "Head", numbers: Mapping[str, int]
 ) -> int | list[int]:
@@ -128,7 +137,7 @@ def _label_problems(
                 what = f"label {name!r} of {place} never occurs in the training data"
                 allowed = f"{listing(seen)}; task.labels=[…] keeps classes without training examples"
                 problems.append(Problem(LABEL_COLUMN, what, allowed, nearest(name, seen)))
-    return problems
+    return _first_few(problems)
 
 
 def _class_weights(

@@ -8,6 +8,7 @@ those that occur among targets or predictions; with several labels a text they a
 the class and one of another; where there is no such class, it is left out.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,13 +41,16 @@ class OnLogits(MetricCollection):
         super().update(logits.sigmoid() if self.multi_label else logits.softmax(-1), targets.long())
 
     def compute(self) -> dict[str, Any]:
-        # A process without a single batch takes part with an empty one, or the others would wait for it.
-        first = next(iter(self.values(copy_state=False)))
-        if first.update_count == 0:
-            shape = (0, self.classes) if self.multi_label else (0,)
-            device = first.device
-            self.update(torch.empty(0, self.classes, device=device), torch.empty(shape, device=device))
-        return super().compute()
+        # A process without a batch takes part with no rows of the right shape: the others wait for it.
+        for metric in self.values(copy_state=False):
+            if isinstance(getattr(metric, "preds", None), list) and not metric.preds:
+                shape = (0, self.classes) if self.multi_label else (0,)
+                metric.preds = [torch.empty(0, self.classes, device=metric.device)]
+                metric.target = [torch.empty(shape, dtype=torch.long, device=metric.device)]
+        with warnings.catch_warnings():
+            # Of classes that a split does not hold, which the scores take into account.
+            warnings.simplefilter("ignore", UserWarning)
+            return super().compute()
 
 
 def one_label_metrics(classes: int) -> MetricCollection:
@@ -58,7 +62,6 @@ def one_label_metrics(classes: int) -> MetricCollection:
             "recall": tm.MulticlassRecall(average="macro", **arguments),
             "f1": tm.MulticlassF1Score(average="macro", **arguments),
             "f1_micro": tm.MulticlassF1Score(average="micro", **arguments),
-            "mcc": tm.MulticlassMatthewsCorrCoef(**arguments),
             "each_f1": tm.MulticlassF1Score(average="none", **arguments),
             "each_precision": tm.MulticlassPrecision(average="none", **arguments),
             "each_recall": tm.MulticlassRecall(average="none", **arguments),
@@ -99,6 +102,7 @@ def scores_of(computed: Mapping[str, Tensor], labels: Sequence[str], multi_label
         positive, total = confusion[:, 1].sum(-1), confusion.sum((-2, -1))
     else:
         positive, total = confusion.sum(-1), confusion.sum()
+        values["mcc"] = _correlation(confusion)
     defined = (positive > 0) & (positive < total)
     if defined.any():
         values["auroc"] = float(computed["each_auroc"].cpu()[defined].mean())
@@ -114,6 +118,17 @@ def names_of_scores(labels: Sequence[str], multi_label: bool) -> list[str]:
     """Every name that :func:`scores_of` may give; higher is better for all of them."""
     names = ["accuracy", "precision", "recall", "f1", "f1_micro", *([] if multi_label else ["mcc"]), "auroc"]
     return names + [f"{kind}/{label}" for kind in PER_CLASS for label in labels]
+
+
+def _correlation(confusion: Tensor) -> float:
+    """Matthews' correlation of targets and predictions; 0 where one of them is constant.
+
+    By scikit-learn: torchmetrics gives something else where two classes are not both there.
+    """
+    from sklearn.metrics import matthews_corrcoef
+
+    true, predicted = torch.meshgrid(*[torch.arange(len(confusion))] * 2, indexing="ij")
+    return float(matthews_corrcoef(true.flatten(), predicted.flatten(), sample_weight=confusion.flatten()))
 
 
 def _confusion(matrix: Tensor, labels: Sequence[str]) -> list[list[Any]]:

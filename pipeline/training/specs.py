@@ -25,7 +25,7 @@ class RunFacts:
     tags: tuple[str, ...]
     group: str | None
     config: dict[str, Any]
-    # How often this run was started before (0: first start). A logger that cannot append starts a new segment.
+    # How often this run was started before. A logger that cannot append starts a new segment each time.
     segment: int
     total_steps: int
     monitor: str

@@ -18,7 +18,8 @@ from pipeline.compose.command_line import check, outcome, parse
 def main() -> None:
     call = parse(sys.argv[1:], command="train")
     composed, spec = check(call)
-    heavy = {"torch", "transformers", "datasets", "lightning", "wandb", "peft", "pandas", "sklearn", "pyarrow"}
+    heavy = {"torch", "transformers", "datasets", "lightning"}
+    heavy |= {"wandb", "peft", "pandas", "sklearn", "pyarrow", "torchmetrics"}
     print(spec.name, sorted(heavy & set(sys.modules)))
 
 if __name__ == "__main__":
@@ -57,7 +58,13 @@ def tiny(here: Path) -> Tiny:
 
     def run(*args: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "WANDB_MODE": "offline", **(env or {})}
-        command = [sys.executable, "-m", "tiny", *args]
-        return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            [sys.executable, "-m", "tiny", *args],
+            cwd=here,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
 
     return run

@@ -48,7 +48,6 @@ def test_a_broken_yaml_is_named_with_its_line(here, write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- a\n- b\n", "must be an OmegaConf config|mapping|dict"),
         ("defaults: [nowhere]\n", "'trainer/nowhere', which does not exist"),
         ("defaults: 3\n", "defaults"),
         ("a: ${b\n", "a"),

@@ -24,8 +24,14 @@ HEAVY = [
 
 
 def imported(code: str, folder: Path) -> set[str]:
-    program = f"{code}\nimport sys\nprint('imported:', *(m for m in {[*HEAVY, 'hydra', 'pydantic']!r} if m in sys.modules))"
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n{program}"]
+    """Which of the modules that take long are there after ``code`` has run in a fresh interpreter."""
+    watched = [*HEAVY, "hydra", "pydantic"]
+    lines = [
+        f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})",
+        code,
+        f"print('imported:', *(name for name in {watched!r} if name in sys.modules))",
+    ]
+    command = [sys.executable, "-c", "\n".join(lines)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert "imported:" in done.stdout, done.stderr
     return set(done.stdout.split("imported:")[1].split())
@@ -41,8 +47,13 @@ def test_importing_a_command_is_light(command, tmp_path):
     "arguments", [["--cfg", "job"], ["optimzer=adamw"], ["nonsense"], ["-m", "seed=x,y"]]
 )
 def test_errors_come_before_anything_heavy(command, arguments, tmp_path):
-    code = f"import sys; sys.argv = ['x', *{arguments!r}]\nimport pipeline.{command}\n"
-    code += f"from pipeline.errors import BadInput\ntry:\n    pipeline.{command}.main()\nexcept (BadInput, SystemExit): pass"
+    lines = [
+        f"sys.argv = ['x', *{arguments!r}]",
+        "from pipeline.errors import BadInput",
+        f"from pipeline.{command} import main",
+        "try:\n    main()\nexcept (BadInput, SystemExit):\n    pass",
+    ]
+    code = "\n".join(lines)
     assert imported(code, tmp_path) & set(HEAVY) == set()
 
 

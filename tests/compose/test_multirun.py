@@ -78,7 +78,8 @@ def test_a_user_folder_given_by_flag_reaches_the_jobs(here, write, frozen):
 def test_sweep_parameters_of_a_configuration(here, write, frozen):
     write(
         "conf/experiment/grid.yaml",
-        "# @package _global_\n# A grid.\nhydra:\n  sweeper:\n    params:\n      seed: 1,2\n      strategy: lora,full\n",
+        "# @package _global_\n# A grid.\n"
+        "hydra:\n  sweeper:\n    params:\n      seed: 1,2\n      strategy: lora,full\n",
     )
     run_multirun(call("experiment=grid"), lambda config: None)
     assert [(spec.seed, spec.choices["strategy"]) for spec, _, _ in frozen] == [

@@ -91,6 +91,11 @@ def test_an_overlay_has_no_keys(here):
     assert "has no keys of its own" in problems("debug.steps=3")["debug"].what
 
 
+def test_a_file_that_is_a_list(here, write):
+    write("conf/trainer/mine.yaml", "- a\n- b\n")
+    assert "is not an option" in problems("trainer=mine")["trainer"].what
+
+
 def test_missing_values_are_told_once(here):
     assert [(p.where, p.what) for p in problems("model.checkpoint=???").values()] == [
         ("model.checkpoint", "must be set")

@@ -1,19 +1,19 @@
-"""A hub on this machine: as much of the Hugging Face hub's HTTP API as its client needs to read repositories."""
+"""A hub on this machine: as much of the Hugging Face hub's HTTP API as its client needs to read."""
 
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+from tests.fetch.processes import run_python
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class FakeHub:
-    """``repos`` maps ``models/owner/name`` and ``datasets/owner/name`` to files, or to the error code of a refusal."""
+    """``repos`` maps ``models/owner/name`` and ``datasets/owner/name`` to files, or to an error code."""
 
     def __init__(self):
         self.repos: dict[str, dict[str, bytes] | str] = {}
@@ -95,15 +95,9 @@ def as_json(value):
     return 200, json.dumps(value).encode(), {"Content-Type": "application/json"}
 
 
-def run_python(code, **environment):
-    """Standard output of ``code`` in a new process: the hub's client reads its settings when it is imported."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))}
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**kept, "HF_HUB_DISABLE_TELEMETRY": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+def run_with_hub(code, **environment):
+    """Standard output of ``code`` in a new process: the hub's client reads its settings at import."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))
+    }
+    return run_python(code, {**kept, "HF_HUB_DISABLE_TELEMETRY": "1", **environment})

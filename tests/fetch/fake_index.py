@@ -26,10 +26,12 @@ class FakeIndex:
         self.packages[name] = content
         return hashlib.sha256(content).hexdigest()
 
+    def fragment(self, content: bytes) -> str:
+        return "#sha256=" + hashlib.sha256(content).hexdigest() if self.digests else ""
+
     def page(self) -> bytes:
         links = [
-            f'<a href="/files/{name}{"#sha256=" + hashlib.sha256(content).hexdigest() if self.digests else ""}">'
-            f"{name}</a>"
+            f'<a href="/files/{name}{self.fragment(content)}">{name}</a>'
             for name, content in self.packages.items()
         ]
         return ("<!DOCTYPE html><html><body>" + "<br>".join(links) + "</body></html>").encode()
@@ -38,7 +40,7 @@ class FakeIndex:
         index = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):  # noqa: N802
+            def do_GET(self):
                 index.requests.append(self.path)
                 credentials = "Basic " + base64.b64encode((index.login or "").encode()).decode()
                 if index.login and self.headers.get("Authorization") != credentials:

@@ -68,7 +68,9 @@ def test_devices_are_refused(tmp_path, kind):
 
 
 def test_kinds_are_told_by_name():
-    assert [name for name in ("a.whl", "a.tar.gz", "A.ZIP", "a.tgz", "a.csv.gz", "a.txt") if is_archive(name)] == [
+    assert [
+        name for name in ("a.whl", "a.tar.gz", "A.ZIP", "a.tgz", "a.csv.gz", "a.txt") if is_archive(name)
+    ] == [
         "a.whl",
         "a.tar.gz",
         "A.ZIP",

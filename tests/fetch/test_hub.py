@@ -1,14 +1,16 @@
+import socket
 import time
 
 import pytest
 
-from tests.fetch.fake_hub import COMMIT, FakeHub, run_python
+from tests.fetch.fake_hub import COMMIT, FakeHub, run_with_hub
 
 READ = """
 from pipeline.errors import BadInput
 from pipeline.fetch.hub import snapshot
 try:
-    folder, commit = snapshot({repo!r}, {revision!r}, repo_type={kind!r}, patterns={patterns!r}, where="model.checkpoint")
+    options = dict(repo_type={kind!r}, patterns={patterns!r}, where="model.checkpoint")
+    folder, commit = snapshot({repo!r}, {revision!r}, **options)
     print(commit, *sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()))
 except BadInput as bad:
     print(bad)
@@ -18,15 +20,23 @@ except BadInput as bad:
 @pytest.fixture
 def hub():
     with FakeHub() as served:
-        served.repos["models/owner/name"] = {"config.json": b"{}", "model.safetensors": b"w", "flax.msgpack": b"f"}
+        served.repos["models/owner/name"] = {
+            "config.json": b"{}",
+            "model.safetensors": b"w",
+            "flax.msgpack": b"f",
+        }
         yield served
 
 
 @pytest.fixture
 def read(hub, tmp_path):
-    def run(repo="owner/name", revision=None, kind="model", patterns=("*.json", "*.safetensors"), **environment):
+    def run(
+        repo="owner/name", revision=None, kind="model", patterns=("*.json", "*.safetensors"), **environment
+    ):
         code = READ.format(repo=repo, revision=revision, kind=kind, patterns=patterns)
-        return run_python(code, **{"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), **environment}).strip()
+        return run_with_hub(
+            code, **{"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), **environment}
+        ).strip()
 
     return run
 
@@ -100,3 +110,13 @@ def test_forbidden_network_names_the_variable(read, variable):
     message = read("owner/other", **{variable: "1"})
     assert f"{variable}=1 forbids the network" in message
     assert f"unset {variable}" in message
+
+
+def test_silent_hub_is_given_up(read):
+    """A hub that takes connections and never answers, as behind some firewalls."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        message = read(HF_ENDPOINT=url, HF_HUB_ETAG_TIMEOUT="2")
+        assert "cannot be reached" in message
+        assert time.monotonic() - start < 20

@@ -40,7 +40,9 @@ def test_file_and_folder_of_a_wheel(index):
 
 def test_the_digest_tells_wheel_from_source_archive(index):
     index.add("demo-1.0-py3-none-any.whl", wheel({"demo/a.txt": b"wheel"}))
-    source = index.add("demo-1.0.tar.gz", tarball({"demo-1.0/demo/a.txt": b"source", "demo-1.0/setup.py": b"!"}))
+    source = index.add(
+        "demo-1.0.tar.gz", tarball({"demo-1.0/demo/a.txt": b"source", "demo-1.0/setup.py": b"!"})
+    )
     assert fetch("pypi:demo@1.0/demo/a.txt", source, WHERE).read_bytes() == b"source"
     assert [path for path in index.requests if "whl" in path] == []
 

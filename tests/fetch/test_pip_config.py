@@ -43,7 +43,9 @@ def test_nothing_configured_is_pypi(home, monkeypatch):
     assert read().indexes == (PYPI,)
 
 
-@pytest.mark.parametrize("files", [["etc"], ["etc", "user"], ["etc", "user", "chosen"], ["user", "env"], ["etc", "chosen", "env"]])
+@pytest.mark.parametrize(
+    "files", [["etc"], ["etc", "user"], ["etc", "user", "chosen"], ["user", "env"], ["etc", "chosen", "env"]]
+)
 def test_the_index_is_the_one_pip_uses(home, monkeypatch, files):
     places = {
         "etc": home / "etc/pip/pip.conf",

@@ -8,7 +8,8 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-WORDS = "a the film was is good bad very not dull great boring plot acting of and in it this that".split()
+WORDS = ["a", "the", "film", "was", "is", "good", "bad", "very", "not", "dull", "great", "boring", "plot"]
+WORDS += ["acting", "of", "and", "in", "it", "this", "that"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 
 
@@ -68,6 +69,8 @@ def tokenizer(*, decoder: bool = False, **options: Any) -> transformers.PreTrain
         return transformers.PreTrainedTokenizerFast(
             tokenizer_object=words, unk_token="[UNK]", eos_token="[SEP]", **options
         )
+    # More than some models accept, as on the hub.
+    options.setdefault("model_input_names", ["input_ids", "token_type_ids", "attention_mask"])
     words.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=words,
@@ -114,5 +117,3 @@ def batch() -> dict[str, torch.Tensor]:
     """Four texts of different lengths, padded on the right."""
     ids = torch.tensor([[2, 4, 5, 6, 3, 0], [2, 9, 3, 0, 0, 0], [2, 7, 8, 9, 10, 3], [2, 5, 5, 3, 0, 0]])
     return {"input_ids": ids, "attention_mask": (ids != 0).long()}
-
-

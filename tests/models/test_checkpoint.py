@@ -206,6 +206,9 @@ def test_folders_that_are_no_checkpoint(tmp_path: Path) -> None:
     broken.mkdir()
     (broken / "config.json").write_text("{")
     assert "config.json: is not JSON" in problem(Checkpoint(checkpoint=str(broken)).config, str(broken))
+    (broken / "config.json").write_text('{"model_type": "bert", "hidden_size": "wide"}')
+    message = problem(Checkpoint(checkpoint=str(broken)).config, str(broken))
+    assert "config.json cannot be read" in message and "hidden_size" in message
 
 
 def test_an_architecture_without_the_task_says_which_have_it(tmp_path: Path) -> None:
@@ -237,6 +240,13 @@ def test_a_tokenizer_that_cannot_pad(tmp_path: Path) -> None:
     tokenizer.eos_token = None
     tokenizer.save_pretrained(folder)
     assert "neither a padding" in problem(Checkpoint(checkpoint=folder).tokenizer, folder)
+
+
+def test_a_padding_token_that_the_model_has_no_room_for_is_not_used(tmp_path: Path) -> None:
+    folder = families.pretrained("llama", tmp_path / "checkpoint")
+    families.tokenizer(decoder=True, pad_token="<added>").save_pretrained(folder)
+    tokenizer = Checkpoint(checkpoint=folder).tokenizer(folder)
+    assert tokenizer.pad_token == tokenizer.eos_token
 
 
 def test_the_model_decides_what_is_padding(tmp_path: Path) -> None:
@@ -277,8 +287,7 @@ def test_the_longest_input_is_what_the_model_can_take(
 
 def test_only_inputs_that_the_model_accepts(tmp_path: Path) -> None:
     folder = families.pretrained("distilbert", tmp_path / "checkpoint")
-    tokenizer = families.tokenizer(model_input_names=["input_ids", "token_type_ids", "attention_mask"])
-    tokenizer.save_pretrained(folder)
+    assert "token_type_ids" in transformers.AutoTokenizer.from_pretrained(folder).model_input_names
     assert Checkpoint(checkpoint=folder).tokenizer(folder).model_input_names == [
         "input_ids",
         "attention_mask",
@@ -299,6 +308,9 @@ def test_the_attention_kernel_can_be_chosen(tmp_path: Path) -> None:
     assert build(folder, attention="eager")[0].config._attn_implementation == "eager"
     assert build(folder)[0].config._attn_implementation == "sdpa"
     assert "cannot be loaded" in problem(build, folder, attention="no_such_kernel")
+    checkpoint = Checkpoint(checkpoint=folder, attention="no_such_kernel")
+    config = checkpoint.config(folder)
+    assert "cannot be made" in problem(checkpoint.build, folder, CLASSIFIER, config, meta=True)
 
 
 def test_every_shipped_model_is_a_checkpoint_whose_lora_modules_exist() -> None:

@@ -62,7 +62,7 @@ def test_follows_the_direction_of_the_metric_and_its_smallest_change(tmp_path):
     falling = [0.5, 0.4, 0.3, 0.2, 0.1, 0.0]
     assert stopped_at(EarlyStopping(patience=2), falling, tmp_path, mode="min") == 12
     assert stopped_at(EarlyStopping(patience=2), falling, tmp_path, mode="max") == 6
-    assert stopped_at(EarlyStopping(patience=2, min_delta=0.2), falling, tmp_path, mode="min") == 12
+    assert stopped_at(EarlyStopping(patience=2, min_delta=0.15), falling, tmp_path, mode="min") == 12
     assert stopped_at(EarlyStopping(patience=1, min_delta=0.2), falling, tmp_path, mode="min") == 4
 
 

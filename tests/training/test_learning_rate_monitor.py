@@ -46,7 +46,9 @@ def test_logs_what_each_logged_step_was_made_with(tmp_path):
 
 def test_groups_have_names_of_their_own_only_where_they_differ():
     def optimizer(*groups):
-        return torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], **group} for group in groups])
+        return torch.optim.SGD(
+            [{"params": [torch.nn.Parameter(torch.zeros(1))], **group} for group in groups]
+        )
 
     assert learning_rates(optimizer({"lr": 0.1}, {"lr": 0.1})) == {"lr": 0.1}
     used = optimizer({"lr": 0.1, "name": "head"}, {"lr": 0.2})

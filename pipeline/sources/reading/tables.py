@@ -66,25 +66,23 @@ def read(splits: Mapping[str, Sequence[Located]], reading: Reading) -> "dict[str
     import pyarrow as pa
 
     problems: list[Problem] = []
-    texts: dict[str, list[pa.Table]] = {}
-    typed: dict[str, list[pa.Table]] = {}
+    # Beside each table whether its columns are all text, as those of csv and tsv are.
+    parts: dict[str, list[tuple[pa.Table, bool]]] = {split: [] for split in splits}
     for split, files in splits.items():
-        texts[split], typed[split] = [], []
         for file in files:
             try:
                 format = reading.format_of(file)
-                table = _table(file, format, reading)
-                (texts if format in ("csv", "tsv") else typed)[split].append(table)
+                parts[split].append((_table(file, format, reading), format in ("csv", "tsv")))
             except BadInput as bad:
                 problems += bad.problems
     if problems:
         raise BadInput(problems)
-    numbers = number_types([table for tables in texts.values() for table in tables])
+    numbers = number_types([table for each in parts.values() for table, is_text in each if is_text])
     tables = {}
     for split, files in splits.items():
-        parts = [*(with_numbers(table, numbers) for table in texts[split]), *typed[split]]
+        typed = [with_numbers(table, numbers) if is_text else table for table, is_text in parts[split]]
         try:
-            tables[split] = pa.concat_tables(parts, promote_options="permissive")
+            tables[split] = pa.concat_tables(typed, promote_options="permissive")
         except pa.ArrowException as error:
             where = listing(file.name for file in files)
             problems.append(

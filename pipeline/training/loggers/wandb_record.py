@@ -5,6 +5,7 @@ wandb's background process writes a ``.wandb`` file with a delay, and dies with 
 
 import json
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,15 @@ def last_steps(folder: Path, pattern: str, step_metric: str) -> dict[str, int]:
                     step = int(json.loads(names[step_metric]))
                     found |= {name: max(step, found.get(name, -1)) for name in names}
     return found
+
+
+def wait_for_end(path: Path, seconds: float) -> None:
+    """Wait until the record of a finished run is whole: ``finish`` returns some milliseconds before it is."""
+    deadline = time.monotonic() + seconds
+    while path.is_file() and time.monotonic() < deadline:
+        if any(record.HasField("exit") for record in records(path)):
+            return
+        time.sleep(0.01)
 
 
 def at_most(steps: Mapping[str, int], limit: int) -> dict[str, int]:

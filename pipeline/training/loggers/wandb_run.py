@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from pipeline.runs.redaction import redact
 from pipeline.training.loggers.wandb_files import stage
-from pipeline.training.loggers.wandb_record import at_most, last_steps
+from pipeline.training.loggers.wandb_record import at_most, last_steps, wait_for_end
 from pipeline.training.specs import RunFacts
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ class WandbLogger(Logger):
         self.over = True
         if self.run is not None:
             self.run.finish(exit_code=0 if self.complete else 1)
+            wait_for_end(Path(self.run.settings.sync_file), seconds=5)
             if self.offline:
                 log.info("W&B: offline; upload with: wandb sync %s", Path(self.run.dir).parent)
 

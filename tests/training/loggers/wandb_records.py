@@ -11,7 +11,8 @@ class WandbFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records = list(records(path))
-        self.run = next(record.run for record in self.records if record.HasField("run"))
+        # Written first; what a killed process leaves may hold the header only.
+        self.run = next((record.run for record in self.records if record.HasField("run")), None)
         self.artifacts = {
             record.artifact.name: record.artifact for record in self.records if record.HasField("artifact")
         }
@@ -35,7 +36,6 @@ def as_dict(items: Any) -> dict[str, Any]:
 
 
 def find(folder: Path) -> list[WandbFile]:
-    """The W&B runs below ``folder``, oldest first."""
-    return [
-        WandbFile(path) for path in sorted(folder.rglob("*.wandb"), key=lambda path: path.stat().st_mtime)
-    ]
+    """The W&B runs below ``folder`` of which anything is on disk, oldest first."""
+    paths = sorted(folder.rglob("*.wandb"), key=lambda path: path.parent.name)
+    return [WandbFile(path) for path in paths if next(records(path), None) is not None]

