@@ -10,12 +10,11 @@ def main() -> None:
     call = parse(sys.argv[1:], command="evaluate")
     from pipeline.compose.using import open_finished
 
-    used = open_finished(call)
+    used = open_finished(call.given("run"), call.overrides, call.config_dir, "evaluate")
     from pipeline.launch.inference import Trained
     from pipeline.reporting.tables import show_scores
 
-    metrics, tables = Trained(used.run, used.spec).evaluate(used.spec.data)
-    show_scores(metrics, tables)
+    show_scores(*Trained(used.run, used.spec, used.hardware).evaluate(used.data))
 
 
 if __name__ == "__main__":

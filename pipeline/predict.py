@@ -10,14 +10,15 @@ def main() -> None:
     call = parse(sys.argv[1:], command="predict")
     from pipeline.compose.using import open_finished
 
-    used = open_finished(call)
+    used = open_finished(call.given("run"), call.overrides, call.config_dir, "predict")
     from pipeline.launch.inference import Trained
-    from pipeline.reporting.prediction_files import writing
+    from pipeline.reporting.prediction_files import check_output, writing
     from pipeline.sources.rows import read_rows
 
-    trained = Trained(used.run, used.spec)
-    with writing(used.spec.output or "-") as write:
-        for row, said in trained.predict(read_rows(used.spec.input or "-"), used.spec.data.columns):
+    check_output(used.output)
+    rows = read_rows(used.input, used.data)
+    with writing(used.output) as write:
+        for row, said in Trained(used.run, used.spec, used.hardware).predict(rows, used.columns):
             write(row, said)
 
 

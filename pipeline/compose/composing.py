@@ -59,6 +59,27 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> Composed
     return Composed(config, tuple(overrides), choices, tuple(problems))
 
 
+def compose_onto(before: Composed, overrides: Sequence[str], config_dir: str | None = None) -> Composed:
+    """``before`` with ``overrides`` on top; a group whose option they choose is replaced whole.
+
+    Everything else stays as it was composed, whatever the options in ``conf`` have become since.
+    """
+    with locations.using(config_dir):
+        parsed = parse(overrides, config_loader())
+    several = sweep_problems(parsed.overrides)
+    single = [override for override in parsed.overrides if not override.is_sweep_override()]
+    chosen = [override for override in single if is_group(override)]
+    now = compose([override.input_line or "" for override in chosen], config_dir)
+    config = before.config.copy()
+    for override in chosen:
+        config[override.key_or_group] = now.config.get(override.key_or_group)
+    problems = [*parsed.problems, *several, *now.problems]
+    problems += _set_values(config, [override for override in single if override not in chosen])
+    choices = {override.key_or_group: now.choices.get(override.key_or_group) for override in chosen}
+    given = (*before.overrides, *overrides)
+    return Composed(config, given, {**before.choices, **choices}, tuple(problems))
+
+
 def compose_all(overrides: Sequence[str], config_dir: str | None = None) -> list[Composed]:
     """Compose every job of a sweep. Raises BadInput as :func:`compose` does, and for a sweep without jobs."""
     with locations.using(config_dir):

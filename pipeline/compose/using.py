@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.compose.composing import compose
+from pipeline.compose.composing import compose_onto
 from pipeline.compose.frozen import lasting, load_frozen
 from pipeline.compose.run_spec import load
 from pipeline.errors import BadInput, Problem, listing
-from pipeline.runs.directory import RunDirectory, open_run
+from pipeline.runs.directory import FINISHED, RunDirectory, open_run
 
 if TYPE_CHECKING:
-    from pipeline.compose.command_line import Call
     from pipeline.compose.run_spec import RunSpec
+    from pipeline.launch.hardware import Hardware
+    from pipeline.sources.base import Source
 
 # What may differ from the frozen run: everything else belongs to how the model was trained.
 CHANGEABLE = ("data", "hardware", "input", "output")
@@ -22,35 +23,51 @@ CHANGEABLE = ("data", "hardware", "input", "output")
 
 @dataclass(frozen=True)
 class Used:
+    """A finished run. ``spec`` is how it was trained; the rest is what this call asks for.
+
+    columns: role -> column, None where the call says nothing of the data.
+    """
+
     run: RunDirectory
     spec: RunSpec
+    data: Source
+    hardware: Hardware
+    columns: dict[str, str] | None = None
+    input: str | None = None
+    output: str | None = None
 
 
-def open_finished(call: Call) -> Used:
-    """The run that `run=DIR` names, with the call's data and hardware in place of the frozen ones.
+def open_finished(
+    folder: str | None, overrides: Sequence[str] = (), config_dir: str | None = None, command: str = "evaluate"
+) -> Used:
+    """The finished run in ``folder``, with the data and hardware of ``overrides`` in place of the frozen ones.
 
-    Raises BadInput for a run that is not there and for overrides of anything else.
+    Raises BadInput for a run that is not there or has not finished, and for overrides of anything else.
     """
-    if not (folder := call.given("run")):
-        example = f"python -m pipeline.{call.command} run=outputs/…"
+    if not folder:
+        example = f"python -m pipeline.{command} run=outputs/…"
         raise BadInput(Problem("run", "which run?", f"a run directory: {example}"))
     run = open_run(folder)
+    if run.state != FINISHED:
+        what = f"{run.folder} is {run.state}: it has no finished model"
+        hint = f"a finished run; python -m pipeline.train resume={run.folder} brings this one to its end"
+        raise BadInput(Problem("run", what, hint))
     frozen, spec = load_frozen(run)
-    given = lasting(call.overrides)
-    names = {text: text.lstrip("+~").partition("=")[0].partition(".")[0] for text in given}
-    problems = [
-        Problem(text, "belongs to how the run was trained, which is over", listing(CHANGEABLE))
-        for text, name in names.items()
-        if name not in CHANGEABLE
-    ]
-    if problems:
+    given = lasting(overrides)
+    if problems := [_unchangeable(text) for text in given if _root(text) not in CHANGEABLE]:
         raise BadInput(problems)
     if not given:
-        return Used(run, spec)
-    kept = list(frozen.overrides)
-    for group in ("data", "hardware"):
-        if call.given(group) is not None:  # another option: what was set for the old one says nothing of it
-            kept = [text for text in kept if not text.lstrip("+~").startswith((f"{group}=", f"{group}."))]
-    now = load(compose([*kept, *given], call.config_dir))
-    changed = {name: getattr(now, name) for name in CHANGEABLE}
-    return Used(run, dataclasses.replace(spec, **changed))
+        return Used(run, spec, spec.data, spec.hardware)
+    now = load(compose_onto(frozen, given, config_dir), frozen=True)
+    says_data = any(_root(text) == "data" for text in given)
+    columns = now.data.columns if says_data else None
+    return Used(run, spec, now.data, now.hardware, columns, now.input, now.output)
+
+
+def _root(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0].partition(".")[0]
+
+
+def _unchangeable(override: str) -> Problem:
+    what = "belongs to how the run was trained, which is over"
+    return Problem(override, what, f"keys of {listing(CHANGEABLE)}")

@@ -38,7 +38,10 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
 
     job.module.on_scores = keep
     if job.data.validation_names:
+        # For metrics.json: the logs have had these numbers when the checkpoint was made.
+        loggers, trainer.loggers = trainer.loggers, []
         trainer.validate(job.module, datamodule=job.data, verbose=False)
+        trainer.loggers = loggers
     if "test" in job.data.splits:
         trainer.test(job.module, datamodule=job.data, verbose=False)
         _write_predictions(job, trainer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,6 @@ class Work:
     schedule: Schedule
     module: FineTuning
     data: TextData
-    report: Any
 
 
 def rank() -> int:
@@ -138,6 +138,10 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
 
     # New layers come from the seed alone: the same in every process.
     model, report = spec.task.load(spec.model, prepared.checkpoint["folder"], prepared.head)
+    if rank() == 0:
+        for line in report.lines():
+            print(f"weights: {line}", file=sys.stderr)
+        run.update(weights=report.lines())
     model = spec.strategy.adapt(model)
     seed_everything(spec.seed + rank(), verbose=False)
     splits = load_splits(prepared.folder, "encoded")
@@ -166,11 +170,12 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         mode=plan.mode,
         validation_names=data.validation_names,
     )
-    return Work(run, spec, prepared, machine, plan, module, data, report)
+    return Work(run, spec, prepared, machine, plan, module, data)
 
 
 def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
     """Callbacks, and in the first process loggers."""
+    from pipeline.training.checkpoint_callback import rewind
     from pipeline.training.specs import RunFacts
 
     spec, manifest = job.spec, job.run.manifest()
@@ -181,7 +186,7 @@ def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
         task=str(spec.choices["task"]),
         tags=tuple(spec.tags),
         group=manifest.get("group"),
-        config=dict(spec.config),
+        config=dict(spec.public),
         segment=manifest["starts"] - 1,
         total_steps=job.schedule.total_steps,
         monitor=job.schedule.monitor or "",
@@ -191,10 +196,11 @@ def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
     if rank() != 0:
         return callbacks, []
     loggers = [built for leaf in spec.logger.values() if (built := leaf.build(facts)) is not None]
+    rewind(loggers, job.run.last_checkpoint)
     for logger in loggers:
         logger.log_hyperparams(
             {
-                **spec.config,
+                **spec.public,
                 "parameters": {"trainable": job.prepared.trainable, "total": job.prepared.total},
                 "machine": asdict(job.machine),
             }

@@ -77,7 +77,7 @@ class Checkpoint:
         try:
             with quiet():
                 config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, StrictDataclassError) as error:
             raise BadInput(
                 Problem(WHERE, f"{folder}/config.json cannot be read: {' '.join(str(error).split())}")
             ) from error

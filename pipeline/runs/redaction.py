@@ -5,7 +5,7 @@ What counts as a secret: the value of a key that is named like one (``api_key``,
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 REDACTED = "***"
@@ -56,7 +56,7 @@ def redact(value: Any) -> Any:
     """A copy of nested dictionaries and lists without secrets; None and truth values stay what they are."""
     if isinstance(value, Mapping):
         return {key: _hidden(item) if is_secret(str(key)) else redact(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [redact(item) for item in value]
     return redact_text(value) if isinstance(value, str) else value
 

@@ -3,49 +3,71 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pipeline.errors import BadInput, Problem
+from pipeline.sources.base import Source
+from pipeline.sources.files import Files
+from pipeline.sources.reading.locating import Located, locate
+from pipeline.sources.reading.tables import Reading, read
+
+# Rows of a file that are Python objects at one time.
+_CHUNK = 2_048
 
 
-def read_rows(path: str) -> Iterator[dict[str, Any]]:
-    """Rows of a csv, tsv, jsonl, json, parquet, arrow or txt file; of standard input for ``-``.
+def read_rows(path: str | None, like: Source) -> Iterator[dict[str, Any]]:
+    """Rows of a csv, tsv, jsonl, json, parquet, arrow or txt file; of standard input for ``-`` or None.
 
-    Raises BadInput as the source `files` does.
+    like: where it is `data=files`, its encoding, delimiter and quote hold here too.
+    Raises BadInput for a missing file at once, and as the source `files` does when rows are asked for.
     """
-    if path == "-":
-        yield from parse_lines(sys.stdin)
-        return
-    from pipeline.sources.files import Files
+    if path is None and sys.stdin.isatty():
+        raise BadInput(Problem("input", "which rows?", "input=FILE, or - for standard input"))
+    if path is None or path == "-":
+        return parse_lines(sys.stdin)
+    files = locate(path, "input")
+    return _file_rows(files, _reading(files, like))
 
-    try:
-        data = Files(test=path).load()["test"]
-    except BadInput as error:
-        # The file was given as `input`, whatever the reader calls it.
-        renamed = [
-            Problem("input" if p.where == "data.test" else p.where, p.what, p.allowed, p.nearest)
-            for p in error.problems
-        ]
-        raise BadInput(renamed) from error
-    yield from data
+
+def _reading(files: list[Located], like: Source) -> Reading:
+    if not isinstance(like, Files):
+        reading = Reading()
+    else:
+        reading = Reading(None, like.encoding, like.delimiter, like.quote)
+    for file in files:
+        try:
+            reading.format_of(file)
+        except BadInput:
+            if not isinstance(like, Files) or like.format is None:
+                raise
+            return replace(reading, format=like.format)
+    return reading
+
+
+def _file_rows(files: list[Located], reading: Reading) -> Iterator[dict[str, Any]]:
+    for batch in read({"input": files}, reading)["input"].to_batches(_CHUNK):
+        yield from batch.to_pylist()
 
 
 def parse_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """One row a line as it comes: JSON objects if the first one is, else texts. Empty lines are passed over."""
     as_json: bool | None = None
     for number, line in enumerate(lines, 1):
-        line = line.strip().lstrip("\ufeff")
+        line = line.lstrip("\ufeff").strip()
         if not line:
             continue
         if as_json is None:
             as_json = line.startswith("{")
-        if not as_json:
-            yield {"text": line}
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise BadInput(Problem(f"standard input:{number}", f"not JSON: {error}", "one object a line")) from error
-        if not isinstance(row, dict):
-            raise BadInput(Problem(f"standard input:{number}", f"{line[:50]!r} is not an object", "{...} a line"))
-        yield row
+        yield _object(line, number) if as_json else {"text": line}
+
+
+def _object(line: str, number: int) -> dict[str, Any]:
+    where, allowed = f"standard input:{number}", "one object a line, {…}, as in the first"
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BadInput(Problem(where, f"is not JSON: {error}", allowed)) from error
+    if not isinstance(row, dict):
+        raise BadInput(Problem(where, f"{line[:50]!r} is not an object", allowed))
+    return row

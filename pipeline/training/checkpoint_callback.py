@@ -12,9 +12,10 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from pipeline.errors import Interrupted
 from pipeline.training import interruption, random_state
+from pipeline.training.loggers.base import Rewinds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # With several processes the decision to write is taken together, and asking costs a message.
 _AGREE_EVERY = 5
@@ -70,12 +71,16 @@ class CheckpointCallback(Callback):
             states = [None] * trainer.world_size
             torch.distributed.all_gather_object(states, random_state.capture())
         checkpoint["random"] = states
-        checkpoint["logs"] = [logger.position() for logger in _rewindable(trainer)]
+        # Lightning has counted the batch that is about to start; continued from here, it will be counted again.
+        progress = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress")
+        if progress is not None:
+            for counts in (progress["total"], progress["current"]):
+                counts["ready"] = counts["completed"]
+            progress["is_last_batch"] = False
+        checkpoint["logs"] = {logger.name: logger.position() for logger in rewindable(trainer.loggers)}
 
     def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self._random = checkpoint["random"][trainer.global_rank]
-        for logger, position in zip(_rewindable(trainer), checkpoint["logs"], strict=trainer.is_global_zero):
-            logger.truncate(position)
 
     # Best
 
@@ -107,6 +112,13 @@ def better(score: float, than: float | None, mode: str) -> bool:
     return than is None or (score > than if mode == "max" else score < than)
 
 
-def _rewindable(trainer: Trainer) -> Iterator[Any]:
-    """Loggers whose files can be cut back to where a checkpoint was written."""
-    return (logger for logger in trainer.loggers if hasattr(logger, "truncate"))
+def rewindable(loggers: Iterable[Any]) -> Iterator[Any]:
+    """Loggers whose record can be cut back to where a checkpoint was written."""
+    return (logger for logger in loggers if isinstance(logger, Rewinds))
+
+
+def rewind(loggers: Iterable[Any], last: Path) -> None:
+    """Cut logs back to what the checkpoint `last` knew, or to nothing where there is no checkpoint."""
+    known = torch.load(last, map_location="cpu", weights_only=True)["logs"] if last.exists() else {}
+    for logger in rewindable(loggers):
+        logger.truncate(known.get(logger.name, 0))

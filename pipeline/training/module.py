@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 
 from pipeline.runs.splits import prefix_of
+from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer
 
 if TYPE_CHECKING:
@@ -59,7 +61,8 @@ class FineTuning(LightningModule):
 
     # Training
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_start(self) -> None:
+        # Not at the start of an epoch: a run that goes on inside one does not pass there.
         self.strategy.train_mode(self.model)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
@@ -125,9 +128,13 @@ class FineTuning(LightningModule):
         self._score(self.validation_names[dataloader_idx], batch)
 
     def on_validation_epoch_end(self) -> None:
+        named: dict[str, float] = {}
         for split in self.validation_names:
-            self._finish(split)
+            scores = self._finish(split)
+            named |= {f"{prefix_of(split)}/{name}": value for name, value in scores.values.items()}
             del self.scorers[split]
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            follow_validation(self.trainer.lr_scheduler_configs, named)
 
     def on_validation_model_train(self) -> None:
         self.strategy.train_mode(self.model)

@@ -31,9 +31,13 @@ class AdamW(OptimizerSpec):
         from torch.optim import AdamW
 
         fused = has_fused_kernel(groups) if self.fused is None else self.fused
-        return AdamW(
+        optimizer = AdamW(
             groups, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=fused
         )
+        # The fused kernel can undo the loss scale of 16-bit precision itself, but then gradients would be
+        # clipped while they are still scaled, which Lightning refuses. So the scale is undone before.
+        optimizer._step_supports_amp_scaling = False
+        return optimizer
 
 
 @component

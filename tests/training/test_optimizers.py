@@ -3,6 +3,7 @@ import io
 
 import pytest
 import torch
+from lightning.fabric.plugins.precision.amp import _optimizer_handles_unscaling
 from pydantic import ValidationError
 from transformers.optimization import Adafactor as ReferenceAdafactor
 
@@ -70,6 +71,26 @@ def test_adafactor_moves_weights_about_as_far_as_adamw():
         for spec in (AdamW(lr=1e-3), Adafactor(lr=1e-3))
     ]
     assert distances[1] == pytest.approx(distances[0], rel=0.5)
+
+
+def test_fused_adamw_clips_gradients_without_their_loss_scale():
+    """In 16-bit precision Lightning refuses to clip for an optimizer that undoes the scale itself."""
+
+    def weights(scale):
+        parameter = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        optimizer = AdamW(lr=1e-2, fused=True).build([{"params": [parameter]}])
+        assert not _optimizer_handles_unscaling(optimizer)
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        for power in (1, 2):
+            optimizer.zero_grad()
+            scaler.scale((parameter**power * 3).sum()).backward()
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_([parameter], 0.5)
+            scaler.step(optimizer)
+            scaler.update()
+        return parameter.detach()
+
+    torch.testing.assert_close(weights(scale=1024.0), weights(scale=1.0), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("spec", [AdamW(lr=1e-2), SGD(lr=1e-2), Adafactor(lr=1e-3, beta1=0.9)])

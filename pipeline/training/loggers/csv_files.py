@@ -54,8 +54,12 @@ class CsvLogger(Logger):
         append(path, rows, header=())
 
     def position(self) -> int:
-        """Size of ``metrics.csv`` in bytes."""
-        return self.metrics.stat().st_size if self.metrics.exists() else 0
+        """Size of ``metrics.csv`` in bytes, all of them on the disk: a machine may die after the checkpoint."""
+        if not self.metrics.exists():
+            return 0
+        with self.metrics.open("rb") as file:
+            os.fsync(file.fileno())
+            return os.fstat(file.fileno()).st_size
 
     @rank_zero_only
     def truncate(self, position: int) -> None:

@@ -1,5 +1,6 @@
 """The Lightning side of the MLflow logger."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,6 @@ from lightning.pytorch.loggers import MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from pipeline.runs.redaction import redact
-from pipeline.training.loggers.base import Logged
 
 # https://mlflow.org/docs/latest/api_reference/rest-api.html: what a server takes at most.
 LONGEST_NAME, LONGEST_VALUE, MOST_PARAMS = 250, 6000, 100
@@ -56,6 +56,30 @@ class MLflowLogger(MLFlowLogger):
         header, *body = rows
         columns = {str(column): [row[place] for row in body] for place, column in enumerate(header)}
         self.experiment.log_dict(self.run_id, columns, f"{name}-{step}.json")
+
+
+class Logged:
+    """Remembers in a file up to which step each metric was logged; for records that cannot be cut back.
+
+    A run that continues from a checkpoint makes some steps once more, with the same numbers: left out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.steps: dict[str, int] = json.loads(path.read_text()) if path.is_file() else {}
+        self.before = dict(self.steps)  # By earlier starts of the run.
+
+    def new(self, metrics: Mapping[str, Any], step: int) -> dict[str, Any]:
+        """Those of ``metrics`` that no earlier start of the run has logged for this step."""
+        return {name: value for name, value in metrics.items() if step > self.before.get(name, -1)}
+
+    def remember(self, names: Sequence[str], step: int) -> None:
+        """Note that ``names`` are logged for ``step``."""
+        self.steps.update(dict.fromkeys(names, step))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        whole = self.path.with_suffix(".new")
+        whole.write_text(json.dumps(self.steps))
+        whole.replace(self.path)
 
 
 def flat(nested: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The Lightning side of the TensorBoard logger."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ class EventsLogger(TensorBoardLogger):
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """The configuration as text, once a run."""
         if not self.resumed:
-            config = yaml.safe_dump(redact(params), sort_keys=False)
+            plain = json.loads(json.dumps(redact(params), default=str))
+            config = yaml.safe_dump(plain, sort_keys=False)
             self.experiment.add_text("config", f"```yaml\n{config}\n```", 0)
 
     @rank_zero_only

@@ -1,0 +1,59 @@
+"""Whole processes of both sides, timed from start to exit."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.jobs import Job
+
+ROOT = Path(__file__).parents[1]
+
+
+def this_program(overrides: Sequence[str]) -> dict[str, Any]:
+    """One run of `python -m pipeline.train`: accuracy, seconds, and the rows that it was given."""
+    from datasets import DatasetDict
+
+    from benchmarks.rows import hashes_of_rows
+
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = _process(["pipeline.train", *overrides, f"paths.outputs={folder}"])
+        (written,) = Path(folder).glob("*/*/*/metrics.json")
+        metrics = json.loads(written.read_text())
+        prepared = json.loads((written.parent / "manifest.json").read_text())["prepared"]
+    return {
+        "accuracy": metrics["test/accuracy"],
+        "validation_accuracy": metrics["val/accuracy"],
+        "trainable": prepared["trainable"],
+        "rows": hashes_of_rows(DatasetDict.load_from_disk(f"{prepared['folder']}/raw")),
+        "seconds": seconds,
+    }
+
+
+def hf_trainer(job: Job) -> dict[str, Any]:
+    """The same with Hugging Face's Trainer."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, result = Path(folder, "job.json"), Path(folder, "result.json")
+        given.write_text(json.dumps(asdict(job)))
+        seconds = _process(["benchmarks.hf_trainer", str(given), str(result)], threads=job.threads)
+        return {**json.loads(result.read_text()), "seconds": seconds}
+
+
+def _process(arguments: Sequence[str], threads: int | None = None) -> float:
+    """Seconds that a module took as a process of its own. Raises RuntimeError with its last output."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    environment |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise RuntimeError(f"python -m {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-4000:]}")
+    return seconds
