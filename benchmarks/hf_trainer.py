@@ -2,8 +2,8 @@
 
     python -m benchmarks.hf_trainer JOB.json RESULT.json
 
-Nothing here imports this repository's package. The job holds raw rows, a checkpoint folder and hyperparameters
-(:class:`benchmarks.jobs.Job`); the result holds scores, counts and a hash of the rows of every split.
+Nothing here imports this repository's package. The job holds raw rows, a checkpoint folder and
+hyperparameters (:class:`benchmarks.jobs.Job`); the result scores, counts and a hash of every split's rows.
 """
 
 import json
@@ -102,6 +102,8 @@ def arguments(job: dict[str, Any], folder: str) -> transformers.TrainingArgument
         warmup_steps=job["warmup_steps"],
         eval_strategy="epoch",
         save_strategy="epoch",
+        save_total_limit=1,
+        save_only_model=True,
         load_best_model_at_end=True,
         metric_for_best_model="accuracy",
         greater_is_better=True,

@@ -63,7 +63,7 @@ def job_of(given: list[str]) -> Job:
     assert isinstance(scheduler, Linear) and spec.trainer.gradient_clip is not None
     folder = ready.prepared.checkpoint["folder"]
     limit = longest_input(spec.model.tokenizer(folder), task.max_length, DEFAULT_LENGTH, pair=False)
-    lora = None
+    lora: dict[str, Any] | None = None
     if isinstance(strategy, Lora):
         lora = {"target_modules": strategy.modules, "r": strategy.r}
         lora |= {"lora_alpha": strategy.alpha, "lora_dropout": strategy.dropout}

@@ -32,8 +32,9 @@ def _processor() -> str:
 def origin(stamped: dict[str, Any]) -> str:
     """A stamp in one line, for tables."""
     packages = ", ".join(f"{name} {known}" for name, known in stamped["packages"].items() if known)
-    machine, commit = stamped["machine"], stamped["commit"] or "unknown"
+    machine = stamped["machine"]
+    commit, changes, _ = (stamped["commit"] or "unknown").partition("+changes")
     return (
-        f"{stamped['date']}, commit {commit[:12]}, {machine['processor']}, {machine['cpus']} CPUs, "
+        f"{stamped['date']}, commit {commit[:12]}{changes}, {machine['processor']}, {machine['cpus']} CPUs, "
         f"Python {stamped['python']}, {packages}"
     )

@@ -50,8 +50,8 @@ def _numbers(values: Sequence[float]) -> dict[str, float | None]:
     return {"mean": mean, "interval95": half}
 
 
-def table(summary: Mapping[str, Any], baseline: float) -> list[tuple[str, ...]]:
-    """Rows under :data:`COLUMNS`; the last one is the baseline."""
+def table(summary: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Rows under :data:`COLUMNS`; the last one is the baseline (name, accuracy)."""
     rows = [
         (
             strategy,
@@ -62,7 +62,7 @@ def table(summary: Mapping[str, Any], baseline: float) -> list[tuple[str, ...]]:
         )
         for strategy, numbers in summary.items()
     ]
-    return [*rows, ("TF-IDF + logistic regression", f"{100 * baseline:.2f}", "", "", "", "")]
+    return [*rows, (baseline["name"], f"{100 * baseline['accuracy']:.2f}", "", "", "", "")]
 
 
 def _shown(numbers: Mapping[str, float | None], sign: str = "") -> str:

@@ -7,11 +7,11 @@ from pipeline.compose.command_line import check, outcome, parse
 
 def main() -> None:
     """Plan one run."""
-    _, spec = check(parse(sys.argv[1:], command="plan"))
-    from pipeline.launch.ready import get_ready
+    checked = check(parse(sys.argv[1:], command="plan"))
     from pipeline.reporting.tables import show_pairs
+    from pipeline.starting import prepare_start
 
-    show_pairs("plan", get_ready(spec).plan(), error=False)
+    show_pairs("plan", prepare_start(*checked).ready.plan(), error=False)
 
 
 if __name__ == "__main__":

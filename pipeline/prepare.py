@@ -7,14 +7,11 @@ from pipeline.compose.command_line import check, outcome, parse
 
 def main() -> None:
     """Prepare one run."""
-    _, spec = check(parse(sys.argv[1:], command="prepare"))
-    from pipeline.launch.ready import get_ready
+    checked = check(parse(sys.argv[1:], command="prepare"))
     from pipeline.reporting.tables import show_pairs
+    from pipeline.starting import prepare_start
 
-    prepared = get_ready(spec).prepared
-    rows = [("data", prepared.folder), ("model", prepared.checkpoint["folder"])]
-    rows += [(name, f"{count:,} rows, {prepared.tokens[name]:,} tokens") for name, count in prepared.rows.items()]
-    show_pairs("prepared", rows, error=False)
+    show_pairs("prepared", prepare_start(*checked).ready.prepared.table(), error=False)
 
 
 if __name__ == "__main__":

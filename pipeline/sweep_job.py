@@ -5,10 +5,6 @@ from typing import Any
 
 def train_frozen(config: Any) -> float | None:
     """Work on the frozen run that ``config.run`` names; its optimized metric."""
-    from pipeline.compose.frozen import load_frozen
-    from pipeline.launch.process import launch
-    from pipeline.runs.directory import open_run
+    from pipeline.starting import work_on
 
-    run = open_run(config.run)
-    _, spec = load_frozen(run)
-    return launch(run, spec)["optimized_metric"]
+    return work_on(config.run)[1]["optimized_metric"]

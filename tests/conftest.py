@@ -69,9 +69,11 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def small(tiny_bert: Path, reviews: Path) -> list[str]:
-    """Overrides of a run that takes seconds."""
+# Enough for a tiny model to learn the made-up reviews.
+LEARNING = ["trainer.max_epochs=8", "trainer.batch_size=16", "optimizer.lr=5e-3"]
+
+
+def small_keys(tiny_bert: Path, reviews: Path) -> list[str]:
     return [
         "model=auto",
         f"model.checkpoint={tiny_bert}",
@@ -84,6 +86,21 @@ def small(tiny_bert: Path, reviews: Path) -> list[str]:
         "logger=csv",
         "optimizer.lr=1e-3",
     ]
+
+
+@pytest.fixture
+def small(tiny_bert: Path, reviews: Path) -> list[str]:
+    """Overrides of a run that takes seconds."""
+    return small_keys(tiny_bert, reviews)
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_bert: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished run that has learned something. Read it only."""
+    from pipeline import Run
+
+    outputs = f"paths.outputs={tmp_path_factory.mktemp('finished')}"
+    return Run.train([*small_keys(tiny_bert, reviews), *LEARNING, outputs]).folder
 
 
 def environment() -> dict[str, str]:

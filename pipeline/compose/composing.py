@@ -62,7 +62,8 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> Composed
 def compose_onto(before: Composed, overrides: Sequence[str], config_dir: str | None = None) -> Composed:
     """``before`` with ``overrides`` on top; a group whose option they choose is replaced whole.
 
-    Everything else stays as it was composed, whatever the options in ``conf`` have become since.
+    Everything else stays as it was composed, whatever the options in ``conf`` have become since. Options that
+    spread over several groups (experiment, debug) can only be those that it was composed with.
     """
     with locations.using(config_dir):
         parsed = parse(overrides, config_loader())
@@ -71,13 +72,18 @@ def compose_onto(before: Composed, overrides: Sequence[str], config_dir: str | N
     chosen = [override for override in single if is_group(override)]
     now = compose([override.input_line or "" for override in chosen], config_dir)
     config = before.config.copy()
-    for override in chosen:
-        config[override.key_or_group] = now.config.get(override.key_or_group)
     problems = [*parsed.problems, *several, *now.problems]
+    choices = dict(before.choices)
+    for group in dict.fromkeys(override.key_or_group for override in chosen):
+        if group in config:
+            config[group] = now.config.get(group)
+            choices[group] = now.choices.get(group)
+        elif now.choices.get(group) != before.choices.get(group):
+            what = f"the run was composed with {group}={before.choices.get(group) or 'null'}"
+            problems.append(Problem(group, what, "the single keys that it would set"))
     problems += _set_values(config, [override for override in single if override not in chosen])
-    choices = {override.key_or_group: now.choices.get(override.key_or_group) for override in chosen}
     given = (*before.overrides, *overrides)
-    return Composed(config, given, {**before.choices, **choices}, tuple(problems))
+    return Composed(config, given, choices, tuple(problems))
 
 
 def compose_all(overrides: Sequence[str], config_dir: str | None = None) -> list[Composed]:

@@ -118,9 +118,9 @@ class EvaluationBatches:
     """Batch sampler without gradients: every example exactly once over all processes, longest first."""
 
     def __init__(self, lengths: np.ndarray, *, batch_size: int, world_size: int, rank: int) -> None:
-        order = np.argsort(-lengths, kind="stable")
-        batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-        self.batches = [batch.tolist() for batch in batches[rank::world_size]]
+        # Dealt like the examples of a training step: no process is without a batch while there are rows for all.
+        mine = np.argsort(-lengths, kind="stable")[rank::world_size]
+        self.batches = [mine[start : start + batch_size].tolist() for start in range(0, len(mine), batch_size)]
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self.batches)

@@ -63,9 +63,6 @@ class TextData(LightningDataModule):
     """Batches of the prepared splits. Its state is the position in the training data: batches consumed, not
     prefetched, of the epoch under way."""
 
-    # A process may get no batch of a small evaluation split.
-    allow_zero_length_dataloader_with_multiple_devices = True
-
     def __init__(
         self,
         splits: Mapping[str, Dataset],

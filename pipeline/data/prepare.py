@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.fetch.cache import entry
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Changes when prepared data of older versions must not be read any more.
 _FORMAT = 1
 _ENCODE_BATCH = 1_000
+
+HoldOut = Literal["as_trained", "if_none", "never"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,24 +54,28 @@ class Prepared:
     total: int
     cached: bool = False
 
+    def table(self) -> list[tuple[str, str]]:
+        """What a person wants to know of it: what, and where or how much."""
+        splits = [(name, f"{count:,} rows, {self.tokens[name]:,} tokens") for name, count in self.rows.items()]
+        return [("data", self.folder), ("model", self.checkpoint["folder"]), *splits]
+
 
 def prepare(
-    *, task: Task, checkpoint: Checkpoint, source: Source, strategy: Strategy, training: bool = True
+    *, task: Task, checkpoint: Checkpoint, source: Source, strategy: Strategy
 ) -> Prepared:
     """Locate the checkpoint, load, check, split and encode the data, count the parameters.
 
-    training: whether a training split is needed (not for the evaluation of a finished run).
     Raises BadInput for everything that is wrong with data or model.
     """
     located = checkpoint.locate()
     fingerprint = source.fingerprint()
-    key = digest([_FORMAT, task, source, fingerprint, located.fingerprint, training])
+    key = digest([_FORMAT, task, source, fingerprint, located.fingerprint])
     known = {"folder": "", "data_fingerprint": fingerprint, "checkpoint": dataclasses.asdict(located)}
     fresh: list[str] = []
 
     def build_data(folder: Path) -> None:
         fresh.append("data")
-        data = _task_rows(task, source, training)
+        data = source.hold_out(_task_rows(task, source, training=True))
         _write(folder, task, checkpoint, located, data, task.learn(data))
 
     folder = entry("encoded", key, build_data)
@@ -85,21 +91,27 @@ def prepare(
 
 
 def prepare_for(
-    *, task: Task, checkpoint: Checkpoint, source: Source, head: Head
+    *, task: Task, checkpoint: Checkpoint, source: Source, head: Head, hold_out: HoldOut
 ) -> tuple[str, dict[str, Any]]:
-    """Encode the evaluation splits of other data for a trained model, with the labels it has learned.
+    """Encode the evaluation splits of any data for a trained model, with the labels it has learned.
 
-    Splits that a source with training data lacks are held out as they were in training.
-    Returns the cache folder and its facts.
+    hold_out: whether splits that the source lacks are held out of its training rows: ``as_trained`` (yes: the
+    model never saw them), ``if_none`` (only where the source has no evaluation split at all) or ``never``.
+    Returns the cache folder and its facts. Raises BadInput for everything that is wrong with the data.
     """
     located = checkpoint.locate()
-    key = digest([_FORMAT, task, source, source.fingerprint(), located.fingerprint, head])
+    key = digest([_FORMAT, task, source, source.fingerprint(), located.fingerprint, head, hold_out])
 
     def build(folder: Path) -> None:
         data = _task_rows(task, source, training=False)
-        if "train" in data:
-            data = source.hold_out(data)
-            data.pop("train")
+        given = [name for name in data if name != "train"]
+        if not given and hold_out == "never":
+            what = "has no validation or test rows of its own, and the model was trained on a part of the others"
+            raise BadInput(Problem("data", what, "data=files data.test=FILE, or the data as the run had it"))
+        if given and hold_out != "as_trained":
+            data.pop("train", None)
+        data = source.hold_out(data)
+        data.pop("train", None)
         if not data:
             raise BadInput(Problem("data", "has nothing to evaluate on", "a test split: data.test=FILE"))
         _write(folder, task, checkpoint, located, data, head)
@@ -116,7 +128,7 @@ def load_splits(folder: str, kind: str) -> DatasetDict:
 
 
 def _task_rows(task: Task, source: Source, training: bool) -> DatasetDict:
-    """Raw rows with the task's column names, split."""
+    """Raw rows with the task's column names, in the splits that the source gives."""
     data = rename_columns(source.load(), task, source)
     problems = [
         Problem(f"data ({name} split)", "has no rows", "at least one row")
@@ -127,7 +139,7 @@ def _task_rows(task: Task, source: Source, training: bool) -> DatasetDict:
         raise BadInput(problems)
     if training and "train" not in data:
         raise BadInput(Problem("data", "there is no training split", f"have: {listing(data)}"))
-    return source.hold_out(data) if training else data
+    return data
 
 
 def missing_columns(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pipeline.data.prepare import load_splits, missing_columns, prepare_for
+from pipeline.data.prepare import HoldOut, load_splits, missing_columns, prepare_for
 from pipeline.errors import BadInput, Problem
 from pipeline.launch.machine import Machine, look
-from pipeline.runs.directory import FINISHED, RunDirectory
+from pipeline.runs.directory import RunDirectory
 from pipeline.runs.splits import prefix_of
 
 if TYPE_CHECKING:
@@ -18,35 +20,33 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from pipeline.compose.run_spec import RunSpec
+    from pipeline.launch.hardware import Hardware
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.sources.base import Source
     from pipeline.tasks.base import Scores
 
 # Rows that are read, sorted by length and predicted together: bounds memory, whatever the size of the input.
 _CHUNK = 2_048
+# Problems of rows that are shown.
+_MOST = 5
 
 
 class Trained:
-    """The model of a finished run on this machine. Nothing heavy is loaded before it is needed."""
+    """The model of a finished run on this machine. Nothing heavy is loaded before it is needed.
 
-    def __init__(self, run: RunDirectory, spec: RunSpec) -> None:
-        manifest = run.manifest()
-        if manifest["state"] != FINISHED:
-            raise BadInput(
-                Problem(
-                    "run",
-                    f"{run.folder} is {manifest['state']}: it has no finished model",
-                    f"a finished run; python -m pipeline.train resume={run.folder} brings this one to its end",
-                )
-            )
+    spec: how the run was trained. hardware: where it works now.
+    """
+
+    def __init__(self, run: RunDirectory, spec: RunSpec, hardware: Hardware) -> None:
         self.run, self.spec = run, spec
-        self.head = manifest["prepared"]["head"]
-        self.machine: Machine = look(spec.hardware)
+        self.prepared = run.manifest()["prepared"]
+        self.head = self.prepared["head"]
+        self.machine: Machine = look(hardware)
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
-        """The run's own model as a checkpoint."""
-        return type(self.spec.model)(checkpoint=str(self.run.model))
+        """The run's own model as a checkpoint; how it attends and what it drops is in its configuration."""
+        return dataclasses.replace(self.spec.model, checkpoint=str(self.run.model), revision=None, sha256=None)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -66,13 +66,27 @@ class Trained:
         model, _ = self.spec.task.load(self.checkpoint, str(self.run.model), self.head)
         return model.eval().to(self.device)
 
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """No gradients, and the precision that training evaluates in."""
+        import torch
+
+        kind = torch.float16 if self.machine.precision == "16" else torch.bfloat16
+        mixed = torch.autocast(self.device.type, kind, enabled=self.machine.precision != "32")
+        with torch.inference_mode(), mixed:
+            yield
+
     def evaluate(self, source: Source) -> tuple[dict[str, float], dict[str, Any]]:
         """Metrics by full name (``test/f1``), and tables, of every split of `source` but the training data.
 
         Raises BadInput for data that does not fit the task.
         """
         folder, facts = prepare_for(
-            task=self.spec.task, checkpoint=self.checkpoint, source=source, head=self.head
+            task=self.spec.task,
+            checkpoint=self.checkpoint,
+            source=source,
+            head=self.head,
+            hold_out=self._hold_out(source),
         )
         splits = load_splits(folder, "encoded")
         metrics: dict[str, float] = {}
@@ -83,9 +97,15 @@ class Trained:
             tables |= {f"{prefix}/{name}": rows for name, rows in scores.tables.items()}
         return metrics, tables
 
-    def _score(self, rows: Any) -> Scores:
-        import torch
+    def _hold_out(self, source: Source) -> HoldOut:
+        """Rows may only be held out of data if that cannot give rows that the model was trained on."""
+        same_rows = source.fingerprint() == self.prepared["data_fingerprint"]
+        same_options = dataclasses.replace(source, limit=self.spec.data.limit) == self.spec.data
+        if same_rows and same_options:
+            return "as_trained"
+        return "never" if same_rows or same_options else "if_none"
 
+    def _score(self, rows: Any) -> Scores:
         from pipeline.data.batches import EvaluationBatches
         from pipeline.data.module import Collate, Numbered, lengths_of
         from pipeline.training.scoring import Scorer
@@ -93,56 +113,66 @@ class Trained:
         size = self.spec.trainer.evaluation_batch_size
         collate, numbered = Collate(self.spec.task, self.tokenizer), Numbered(rows)
         scorer = Scorer(self.spec.task, self.head, self.device)
-        with torch.inference_mode():
-            for indices in EvaluationBatches(lengths_of(rows), batch_size=size, world_size=1, rank=0):
-                batch = collate(numbered.__getitems__(indices))
-                inputs = {name: value.to(self.device) for name, value in batch["inputs"].items()}
+        for indices in EvaluationBatches(lengths_of(rows), batch_size=size, world_size=1, rank=0):
+            batch = collate(numbered.__getitems__(indices))
+            inputs = {name: value.to(self.device) for name, value in batch["inputs"].items()}
+            with self._inference():
                 scorer.update(self.spec.task.loss(self.model, inputs), batch["index"])
         return scorer.compute()
 
     def predict(
-        self, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]
+        self, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str] | None = None
     ) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
         """Each row with what the model says of it, in order, as the rows come in.
 
-        rows: column -> value. columns: role -> column, as `data.columns`.
+        rows: column -> value. columns: role -> column; None: as in training, or named as their roles are.
         Raises BadInput where a row lacks what the task reads.
         """
         rows, done = iter(rows), 0
         while chunk := list(islice(rows, _CHUNK)):
-            yield from zip(chunk, self._predict_chunk(chunk, columns, done), strict=True)
+            batch = self._batch(chunk, columns, done)
+            yield from zip(chunk, self._predict_batch(batch, len(chunk)), strict=True)
             done += len(chunk)
 
-    def _predict_chunk(
-        self, chunk: list[Mapping[str, Any]], columns: Mapping[str, str], done: int
-    ) -> list[dict[str, Any]]:
-        import torch
-
+    def _batch(
+        self, chunk: list[Mapping[str, Any]], columns: Mapping[str, str] | None, done: int
+    ) -> dict[str, list[Any]]:
+        """role -> values of what the task reads."""
         task = self.spec.task
         have = list(dict.fromkeys(name for row in chunk for name in row))
+        if columns is None:
+            trained = self.spec.data.columns
+            columns = {role: name for role, name in trained.items() if name in have or role not in have}
         if problems := missing_columns(have, task, columns, optional=task.targets, where="input"):
             raise BadInput(problems)
-        used = {role: columns.get(role, role) for role in task.columns if role not in task.targets}
-        present = {role: name for role, name in used.items() if name in have}
-        batch = {role: [row.get(name) for row in chunk] for role, name in present.items()}
+        roles = [role for role in task.columns if role not in task.targets]
+        names = {role: name for role in roles if (name := columns.get(role, role)) in have}
         problems = [
-            Problem(f"input row {done + i + 1}", f"has no {present[role]}", "a text")
-            for role in batch
-            for i, value in enumerate(batch[role])
-            if value is None and task.columns[role].required
+            Problem(f"input row {number}", f"has no text in {name!r}", "a text")
+            for number, row in enumerate(chunk, done + 1)
+            for name in names.values()
+            if (value := row.get(name)) is None or (isinstance(value, str) and not value.strip())
         ]
         if problems:
-            raise BadInput(problems)
+            more = len(problems) - _MOST
+            rest = [Problem("input", f"… and {more} more rows like these")] if more > 0 else []
+            raise BadInput([*problems[:_MOST], *rest])
+        return {role: [row[name] for row in chunk] for role, name in names.items()}
+
+    def _predict_batch(self, batch: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
+        """What the model says of each row, in their order."""
+        task, size = self.spec.task, self.spec.trainer.evaluation_batch_size
         features = task.encode(batch, self.tokenizer, self.head)
-        encoded = [{name: values[i] for name, values in features.items()} for i in range(len(chunk))]
-        order = sorted(range(len(encoded)), key=lambda i: -encoded[i]["length"])
-        size = self.spec.trainer.evaluation_batch_size
-        decoded: list[dict[str, Any]] = [{} for _ in chunk]
-        with torch.inference_mode():
-            for start in range(0, len(order), size):
-                indices = order[start : start + size]
-                inputs = task.collate([encoded[i] for i in indices], self.tokenizer)
+        encoded = [{name: values[i] for name, values in features.items()} for i in range(count)]
+        # Rows of similar length together; the content decides among equals, so that the same rows make the
+        # same batches, and the same numbers to the last bit, in whatever order they come.
+        order = sorted(range(count), key=lambda i: (-encoded[i]["length"], encoded[i]["input_ids"]))
+        decoded: list[dict[str, Any]] = [{} for _ in range(count)]
+        for start in range(0, count, size):
+            indices = order[start : start + size]
+            inputs = task.collate([encoded[i] for i in indices], self.tokenizer)
+            with self._inference():
                 raw = task.predict(self.model, {name: value.to(self.device) for name, value in inputs.items()})
-                for i, said in zip(indices, task.decode(raw.float().cpu(), self.head), strict=True):
-                    decoded[i] = said
+            for i, said in zip(indices, task.decode(raw.float().cpu(), self.head), strict=True):
+                decoded[i] = said
         return decoded

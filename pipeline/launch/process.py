@@ -28,7 +28,10 @@ def launch(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     Raises what :func:`pipeline.launch.work.work` raises, and RunFailed when processes that were started failed.
     """
     machine = resolve(run, spec.hardware)
-    if machine.world_size == 1 or "LOCAL_RANK" in os.environ:
+    if "LOCAL_RANK" in os.environ:
+        work(run, spec)
+        return {}  # whoever started this process reads the outcome from the directory
+    if machine.world_size == 1:
         return work(run, spec)
     return _torchrun(run, machine.world_size)
 

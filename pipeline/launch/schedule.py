@@ -33,7 +33,10 @@ class Schedule:
 
 
 def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
-    """Raises BadInput for a monitored metric that the task does not report."""
+    """Raises BadInput for a monitored metric that the task does not report, or a split with less rows than processes."""
+    if small := [name for name, count in prepared.rows.items() if count < machine.world_size]:
+        what = f"{machine.world_size} processes, but the {small[0]} split has {prepared.rows[small[0]]} rows"
+        raise BadInput(Problem("hardware.devices", what, "at most as many processes as rows"))
     trainer, rows = spec.trainer, prepared.rows["train"]
     per_epoch = steps_per_epoch(rows, trainer.batch_size, machine.world_size)
     epochs = trainer.epochs(per_epoch)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.strategies.base import Strategy
     from pipeline.tasks.base import Head, Scores, Task
-    from pipeline.training.specs import OptimizerSpec, SchedulerSpec
+    from pipeline.training.specs import BuildsOptimizer, BuildsScheduler
 
 
 class FineTuning(LightningModule):
@@ -36,8 +36,8 @@ class FineTuning(LightningModule):
         *,
         task: Task,
         strategy: Strategy,
-        optimizer: OptimizerSpec,
-        scheduler: SchedulerSpec,
+        optimizer: BuildsOptimizer,
+        scheduler: BuildsScheduler,
         head: Head,
         trained: set[str],
         total_steps: int,
@@ -147,7 +147,7 @@ class FineTuning(LightningModule):
 
     # What is saved
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Only what was trained; everything else comes from the pretrained checkpoint again."""
         state = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if name in self.trained}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
@@ -30,6 +30,21 @@ class RunFacts:
     total_steps: int
     monitor: str
     mode: str
+
+
+class BuildsOptimizer(Protocol):
+    """An optimizer's spec, of ours or of another library's class."""
+
+    @property
+    def weight_decay(self) -> float: ...
+
+    def build(self, groups: list[dict[str, Any]]) -> "Optimizer": ...
+
+
+class BuildsScheduler(Protocol):
+    """A scheduler's spec, of ours or of another library's class."""
+
+    def build(self, optimizer: Any, total_steps: int, monitor: str, mode: str) -> list[dict[str, Any]]: ...
 
 
 @component

@@ -24,6 +24,7 @@ _SETTLED = (
     ".*is not resumable.*",
     ".*in eval mode at the start.*",
     ".*litlogger.*",
+    ".*sync_dist=True.*",
     ".*is_gradient_checkpointing.*",
     ".*is smaller than the logging interval.*",
     ".*lr_scheduler.step.*before.*optimizer.step.*",

@@ -1,6 +1,7 @@
 """A run killed at any moment and resumed ends as if it had not been killed: to the bit, on a CPU."""
 
 import hashlib
+import json
 import random
 import signal
 import subprocess
@@ -92,7 +93,7 @@ def test_killed_at_random_moments_ends_bit_identical(small: list[str], command: 
 def test_asked_to_stop_leaves_a_checkpoint_and_code_75(small: list[str], command: Command, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir(), cut.mkdir()
-    keys = [*small, "trainer.max_epochs=6", "trainer.log_every=1", "callbacks.checkpoint.every_minutes=null"]
+    keys = [*small, "trainer.max_epochs=30", "trainer.log_every=1", "callbacks.checkpoint.every_minutes=null"]
     process = start(cut, keys)
     log = lambda: [p for p in cut.glob("outputs/*/*/*/logs/csv/metrics.csv") if p.stat().st_size > 200]  # noqa: E731
     wait_for(log, process)
@@ -113,6 +114,8 @@ def test_what_would_change_the_result_is_refused(small: list[str], command: Comm
     run = only_run(tmp_path)
     finished = command("train", f"resume={run}")
     assert finished.returncode == 2 and "has finished" in finished.stderr
+    manifest = {**manifest_of(run), "state": "interrupted"}
+    (run / "manifest.json").write_text(json.dumps(manifest))
     other = command("train", *keys, "optimizer.lr=0.5", f"resume={run}")
     assert other.returncode == 2
     assert "optimizer.lr" in other.stderr and "0.5" in other.stderr and "trainer.max_epochs" in other.stderr

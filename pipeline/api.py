@@ -1,0 +1,122 @@
+"""The commands in Python: ``Run.train([...overrides])``, ``Run(DIR).predict(rows)``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.runs.directory import RunDirectory, open_run
+
+if TYPE_CHECKING:
+    from pipeline.data.prepare import Prepared
+    from pipeline.launch.inference import Trained
+    from pipeline.starting import Start
+
+
+class Run:
+    """One run directory. Everything raises BadInput, with every mistake, where a command would end with code 2.
+
+        run = Run.train(["model=bert", "strategy=lora", "seed=1"])
+        run.metrics["test/accuracy"]
+        Run("outputs/…").predict(["A gripping film.", {"text": "Dull.", "id": 7}])
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.directory: RunDirectory = open_run(str(folder))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    @classmethod
+    def train(cls, overrides: Sequence[str] = (), config_dir: str | None = None) -> Run:
+        """Compose, check, prepare, freeze and train one run, as ``python -m pipeline.train`` with these words.
+
+        Raises Interrupted when it was asked to stop; the directory can be resumed then.
+        """
+        from pipeline.launch.process import launch
+
+        start = _start("train", overrides, config_dir)
+        run, _ = start.freeze_or_resume()
+        launch(run, start.ready.spec)
+        return cls(run.folder)
+
+    @staticmethod
+    def plan(overrides: Sequence[str] = (), config_dir: str | None = None) -> dict[str, str]:
+        """What training would do and cost; nothing is trained and no run directory written."""
+        return dict(_start("plan", overrides, config_dir).ready.plan())
+
+    @staticmethod
+    def prepare(overrides: Sequence[str] = (), config_dir: str | None = None) -> Prepared:
+        """Download, check, split, encode and cache data and model."""
+        return _start("prepare", overrides, config_dir).ready.prepared
+
+    @property
+    def folder(self) -> Path:
+        return self.directory.folder
+
+    @property
+    def state(self) -> str:
+        """created, running, trained, finished, failed or interrupted."""
+        return self.directory.state
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What metrics.json holds; empty before the run finished."""
+        return self.directory.metrics()
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Identity, environment and what was prepared."""
+        return self.directory.manifest()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The frozen configuration, interpolations resolved."""
+        from pipeline.compose.frozen import load_frozen
+
+        return load_frozen(self.directory)[1].config
+
+    def resume(self, overrides: Sequence[str] = ()) -> Run:
+        """Go on where the run was cut off; the overrides may only change how long it trains."""
+        from pipeline.compose.overrides import quoted
+
+        return Run.train([*overrides, f"resume={quoted(str(self.folder))}"])
+
+    def evaluate(self, overrides: Sequence[str] = (), config_dir: str | None = None) -> dict[str, float]:
+        """Metrics by full name of the run's own evaluation data, or of what `data` overrides name."""
+        from pipeline.compose.using import open_finished
+        from pipeline.launch.inference import Trained
+
+        used = open_finished(str(self.folder), overrides, config_dir)
+        return Trained(used.run, used.spec, used.hardware).evaluate(used.data)[0]
+
+    def predict(
+        self, rows: Iterable[Mapping[str, Any] | str], columns: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """What the model says of each row, in their order.
+
+        rows: column -> value, or plain texts. columns: role -> column; None: as in training, or named as
+        their roles are.
+        """
+        texts = ({"text": row} if isinstance(row, str) else row for row in rows)
+        return [said for _, said in self._trained.predict(texts, columns)]
+
+    @cached_property
+    def _trained(self) -> Trained:
+        """Loaded once for all predictions."""
+        from pipeline.compose.using import open_finished
+        from pipeline.launch.inference import Trained
+
+        used = open_finished(str(self.folder), command="predict")
+        return Trained(used.run, used.spec, used.hardware)
+
+
+def _start(command: str, overrides: Sequence[str], config_dir: str | None) -> Start:
+    from pipeline.compose.command_line import Call, check
+    from pipeline.starting import prepare_start
+
+    if isinstance(overrides, str):
+        raise TypeError("overrides are a list of texts, one for each word of the command line")
+    return prepare_start(*check(Call(command, tuple(overrides), config_dir=config_dir)))

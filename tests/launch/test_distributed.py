@@ -1,0 +1,56 @@
+"""Two real processes on the CPU compute what one does: the same steps, every evaluated row counted once."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import Command, manifest_of, only_run
+
+# Without dropout nothing differs between processes but the order of sums.
+KEYS = ["strategy=full", "model.dropout=0.0", "trainer.batch_size=16", "trainer.max_epochs=2", "trainer.log_every=1"]
+VARIANTS = {
+    "one": [],
+    "accumulated": ["hardware.micro_batch=3"],
+    "two processes": ["hardware=ddp", "hardware.accelerator=cpu", "hardware.threads=1", "hardware.micro_batch=4"],
+}
+
+
+def rows(run: Path) -> dict[tuple[str, str], float]:
+    with (run / "logs/csv/metrics.csv").open() as file:
+        return {(row["step"], row["name"]): float(row["value"]) for row in csv.DictReader(file)}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {name: tmp_path_factory.mktemp(name.replace(" ", "_")) for name in VARIANTS}
+
+
+@pytest.mark.slow
+def test_accumulation_and_processes_change_nothing(
+    small: list[str], command: Command, folders: dict[str, Path]
+) -> None:
+    for name, keys in VARIANTS.items():
+        done = command("train", *small, *KEYS, *keys, cwd=folders[name])
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("confusion_matrix") == 1, "the result is shown once"
+    one = only_run(folders["one"])
+    expected = rows(one)
+    weights = torch.load(one / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    for name in ("accumulated", "two processes"):
+        run = only_run(folders[name])
+        assert manifest_of(run)["id"] == manifest_of(one)["id"], "the machine is no part of what is computed"
+        found = rows(run)
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            assert found[key] == pytest.approx(value, abs=2e-5), (name, key)
+        other = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+        for key, value in weights.items():
+            torch.testing.assert_close(other[key], value, atol=1e-4, rtol=1e-3, msg=f"{name} {key}")
+        predicted = [json.loads(line) for line in (run / "predictions/test.jsonl").open()]
+        assert [row["text"] for row in predicted] == [
+            json.loads(line)["text"] for line in (one / "predictions/test.jsonl").open()
+        ]
+    assert json.loads((only_run(folders["two processes"]) / "manifest.json").read_text())["state"] == "finished"

@@ -1,0 +1,61 @@
+"""What `auto` means on a machine."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import BadInput
+from pipeline.launch import machine
+from pipeline.launch.hardware import Hardware
+from pipeline.launch.machine import Machine, look, resolve
+from pipeline.runs.directory import RunDirectory
+
+
+@pytest.fixture
+def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_gpus", lambda: 0)
+    monkeypatch.setattr(machine, "_has_mps", lambda: False)
+    monkeypatch.setattr(machine, "_has_amx", lambda: False)
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 4)
+
+
+def test_a_machine_without_gpu(four_cores):
+    assert look(Hardware()) == Machine("cpu", 1, "32", None, 4)
+    assert look(Hardware(devices=2)) == Machine("cpu", 2, "32", None, 2)
+    assert look(Hardware(precision="bf16", micro_batch=3, threads=1)) == Machine("cpu", 1, "bf16", 3, 1)
+
+
+def test_bf16_where_the_cpu_is_fast_at_it(four_cores, monkeypatch):
+    monkeypatch.setattr(machine, "_has_amx", lambda: True)
+    assert look(Hardware()).precision == "bf16"
+    assert look(Hardware(precision="32")).precision == "32"
+
+
+def test_every_gpu_is_used(four_cores, monkeypatch):
+    monkeypatch.setattr(machine, "_gpus", lambda: 2)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (8, 0))
+    assert look(Hardware()) == Machine("gpu", 2, "bf16", None, 4)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (7, 5))
+    assert look(Hardware(devices=1)) == Machine("gpu", 1, "32", None, 4)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "where"),
+    [
+        (Hardware(accelerator="gpu"), "hardware.accelerator"),
+        (Hardware(accelerator="mps"), "hardware.accelerator"),
+        (Hardware(accelerator="cpu", devices=5), "hardware.devices"),
+        (Hardware(precision="16"), "hardware.precision"),
+    ],
+)
+def test_what_is_not_there(four_cores, hardware: Hardware, where: str):
+    with pytest.raises(BadInput) as caught:
+        look(hardware)
+    assert [problem.where for problem in caught.value.problems] == [where]
+
+
+def test_a_run_keeps_what_it_first_started_with(four_cores, tmp_path: Path, monkeypatch):
+    run = RunDirectory(tmp_path)
+    first = resolve(run, Hardware(precision="bf16"))
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 64)
+    assert resolve(run, Hardware()) == first == Machine("cpu", 1, "bf16", None, 4)

@@ -1,0 +1,37 @@
+"""What the manifest says of versions and machine."""
+
+import json
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+
+from pipeline.runs import environment
+from tests.conftest import ROOT
+
+
+def test_it_says_what_is_installed_here():
+    found = environment.environment()
+    assert found["python"] == platform.python_version()
+    assert found["packages"]["torch"] == version("torch")
+    assert found["machine"]["cpus"] >= 1
+    json.dumps(found)
+
+
+def test_a_package_that_is_not_there_is_none():
+    assert environment._version("no-such-package-at-all") is None
+
+
+def test_the_commit_is_that_of_the_checkout():
+    found = environment._commit()
+    head = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True)
+    if head.returncode == 0:
+        assert found is not None and found.removesuffix("+changes") == head.stdout.strip()
+    else:
+        assert found is None
+
+
+def test_it_imports_nothing_heavy():
+    code = "from pipeline.runs.environment import environment; environment(); import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"torch", "transformers", "lightning"} & set(done.stdout.split()) == set()

@@ -1,0 +1,57 @@
+"""What a run saved is compared with what it trained, in another process."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from pipeline.runs.verification import TOLERANCE, ModelDiffers, logits, verify
+
+TEXTS = ["a wonderful film", "dreadful"]
+
+
+@pytest.fixture
+def saved(finished: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(finished / "model", tmp_path / "model")
+
+
+def check(folder: Path, original: Path) -> float:
+    tokenizer = AutoTokenizer.from_pretrained(original)
+    model = AutoModelForSequenceClassification.from_pretrained(original)
+    inputs = dict(tokenizer(TEXTS, padding=True, return_tensors="pt"))
+    expected = logits(model, inputs)
+    return verify(folder, "AutoModelForSequenceClassification", inputs, expected, tokenizer, TEXTS)
+
+
+def test_the_same_model_is_the_same(saved: Path, finished: Path):
+    assert check(saved, finished / "model") <= 1e-6
+
+
+def test_one_wrong_weight_is_noticed(saved: Path, finished: Path):
+    weights = load_file(saved / "model.safetensors")
+    weights["classifier.bias"] = weights["classifier.bias"] + torch.tensor([2 * TOLERANCE, 0.0])
+    save_file(weights, saved / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelDiffers, match="computes other logits"):
+        check(saved, finished / "model")
+
+
+def test_a_lost_head_is_noticed(saved: Path, finished: Path):
+    weights = load_file(saved / "model.safetensors")
+    del weights["classifier.weight"]
+    save_file(weights, saved / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelDiffers, match=r"weights do not fit|does not load"):
+        check(saved, finished / "model")
+
+
+def test_another_tokenizer_is_noticed(saved: Path, finished: Path):
+    path = saved / "tokenizer.json"
+    content = json.loads(path.read_text())
+    words = content["model"]["vocab"]
+    words["film"], words["music"] = words["music"], words["film"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ModelDiffers, match="tokenizer"):
+        check(saved, finished / "model")
