@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--record", action="store_true", help="write the result as the recorded one")
     parser.add_argument("--records", type=Path, default=RECORDS, help="file of the recorded results")
     parser.add_argument("--outputs", type=Path, default=OUTPUTS, help="where the run is written")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     records = json.loads(options.records.read_text()) if options.records.exists() else {}
     if not options.record and options.name not in records:
         parser.error(f"{options.name} has no recorded result; there are: {', '.join(records) or 'none'}")

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One run directory. Everything raises BadInput, with every mistake, where a command would end with code 2.
+    """One run directory. Where a command would end with code 2, BadInput is raised, with every mistake.
 
-        run = Run.train(["model=bert", "strategy=lora", "seed=1"])
-        run.metrics["test/accuracy"]
-        Run("outputs/…").predict(["A gripping film.", {"text": "Dull.", "id": 7}])
+    run = Run.train(["model=bert", "strategy=lora", "seed=1"])
+    run.metrics["test/accuracy"]
+    Run("outputs/…").predict(["A gripping film.", {"text": "Dull.", "id": 7}])
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -31,7 +31,7 @@ class Run:
 
     @classmethod
     def train(cls, overrides: Sequence[str] = (), config_dir: str | None = None) -> Run:
-        """Compose, check, prepare, freeze and train one run, as ``python -m pipeline.train`` with these words.
+        """Compose, check, prepare, freeze and train one run, as ``pipeline.train`` does with these words.
 
         Raises Interrupted when it was asked to stop; the directory can be resumed then.
         """

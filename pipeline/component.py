@@ -6,7 +6,6 @@ from typing import Any, TypeVar, dataclass_transform
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-
 T = TypeVar("T")
 
 

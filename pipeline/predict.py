@@ -1,4 +1,4 @@
-"""Predict with a finished run: csv, tsv, jsonl, parquet or txt in and out, or `-` for standard input and output."""
+"""Predict with a finished run: csv, tsv, jsonl, parquet or txt in and out, or `-` for a pipe."""
 
 import sys
 
@@ -6,7 +6,7 @@ from pipeline.compose.command_line import outcome, parse
 
 
 def main() -> None:
-    """`run=DIR input=FILE output=FILE`; columns are found as in training (`data.columns.text=NAME` says otherwise)."""
+    """`run=DIR input=FILE output=FILE`; columns as in training or as `data.columns.text=NAME` says."""
     call = parse(sys.argv[1:], command="predict")
     from pipeline.compose.using import open_finished
 

@@ -38,7 +38,9 @@ class Start:
             return (run, True) if run else (freeze(spec, prepared, files), False)
         run = open_run(spec.resume, "resume")
         if run.state == FINISHED:
-            raise BadInput(Problem("resume", f"{run.folder} has finished", "a run that was cut off, or a new run"))
+            raise BadInput(
+                Problem("resume", f"{run.folder} has finished", "a run that was cut off, or a new run")
+            )
         check_resumable(run, spec, prepared)
         for name, content in files.items():
             write_whole(run.folder / name, content)

@@ -3,10 +3,24 @@
 import re
 import shlex
 from pathlib import Path
+from typing import NamedTuple
 
 FILE = re.compile(r"^`([\w./-]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# A comment right above a block says why its commands cannot be run everywhere.
-COMMANDS = re.compile(r"(?:^<!-- not run: (?P<why>.+?) -->\n)?^```bash\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^\n]+) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """A code block, and the comment right above it, which says why it is not run as it stands."""
+
+    mark: str
+    kind: str
+    text: str
+
+
+def blocks(document: Path, kind: str) -> list[Block]:
+    """The code blocks of one kind (bash, python, …)."""
+    found = BLOCK.finditer(document.read_text(encoding="utf-8"))
+    return [Block(b["mark"] or "", b["kind"], b["text"]) for b in found if b["kind"] == kind]
 
 
 def write_files(document: Path, folder: Path) -> list[str]:
@@ -19,14 +33,9 @@ def write_files(document: Path, folder: Path) -> list[str]:
     return list(files)
 
 
-def commands(document: Path) -> list[tuple[str, str | None]]:
-    """Every command of the bash blocks, and why it cannot be run everywhere (None: it can)."""
-    return [
-        (line, found["why"])
-        for found in COMMANDS.finditer(document.read_text(encoding="utf-8"))
-        for line in found["text"].replace("\\\n", " ").splitlines()
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
+def commands(document: Path) -> list[str]:
+    """Every line of the bash blocks."""
+    return [line for block in blocks(document, "bash") for line in block.text.splitlines() if line.strip()]
 
 
 def words_of(command: str) -> tuple[str, list[str]]:
@@ -34,10 +43,3 @@ def words_of(command: str) -> tuple[str, list[str]]:
     python, flag, module, *words = shlex.split(command)
     assert (python, flag) == ("python", "-m"), command
     return module.removeprefix("pipeline."), words
-
-
-def with_more(command: str, words: list[str]) -> str:
-    """``command`` with more words at the end of its first part, before a pipe or a redirection."""
-    here = re.search(r"\s+[|>].*$", command)
-    start, rest = (command[: here.start()], here.group()) if here else (command, "")
-    return f"{start} {shlex.join(words)}{rest}"

@@ -84,7 +84,9 @@ def cut_off(words: list[str], outputs: Path, monkeypatch: pytest.MonkeyPatch) ->
     return Run(manifest.parent)
 
 
-def test_resume_brings_a_cut_off_run_to_its_end(small: list[str], finished: Path, tmp_path: Path, monkeypatch):
+def test_resume_brings_a_cut_off_run_to_its_end(
+    small: list[str], finished: Path, tmp_path: Path, monkeypatch
+):
     run = cut_off([*small, *LEARNING, "trainer.max_epochs=1"], tmp_path, monkeypatch)
     assert run.state == "interrupted" and run.metrics == {}
     with pytest.raises(BadInput, match="no finished model"):
@@ -103,7 +105,9 @@ def test_predictions_are_those_of_plain_transformers(finished: Path):
 
     texts = ["a wonderful film", "dreadful", "plot and music and a wonderful ending of it all"]
     said = Run(finished).predict(texts)
-    for ours, theirs in zip(said, hugging_face("text-classification", model=str(finished / "model"))(texts), strict=True):
+    for ours, theirs in zip(
+        said, hugging_face("text-classification", model=str(finished / "model"))(texts), strict=True
+    ):
         assert ours["label"] == theirs["label"]
         assert ours["score"] == pytest.approx(theirs["score"], abs=1e-5)
     assert [row["label"] for row in said] == ["good", "bad", "good"]
@@ -122,7 +126,10 @@ def test_rows_may_be_texts_or_named_as_in_training_or_as_asked(finished: Path):
 
 def test_the_order_of_rows_changes_nothing(finished: Path):
     draw = random.Random(1)
-    texts = [" ".join(draw.choices(["film", "plot", "wonderful", "dreadful"], k=draw.randint(1, 40))) for _ in range(200)]
+    texts = [
+        " ".join(draw.choices(["film", "plot", "wonderful", "dreadful"], k=draw.randint(1, 40)))
+        for _ in range(200)
+    ]
     run = Run(finished)
     expected = dict(zip(texts, run.predict(texts), strict=True))
     shuffled = draw.sample(texts, len(texts))

@@ -44,7 +44,7 @@ def tiny(tiny_bert: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_task_strategy_and_source_of_a_user_train_together(project: Path, tiny: list[str], command: Command):
-    program, words = words_of(next(text for text, _ in commands(PAGE) if "task=rating" in text))
+    program, words = words_of(next(text for text in commands(PAGE) if "task=rating" in text))
     done = command(program, *words, *tiny, "trainer.max_steps=6", "optimizer.lr=1e-2")
     assert done.returncode == 0, done.stderr
     run = only_run(project)
@@ -128,7 +128,7 @@ def test_wrong_keys_of_a_plain_callback_are_told(here: Path, tiny: list[str], ca
     assert "did you mean: metric" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("typed", [text for text, _ in commands(PAGE)])
+@pytest.mark.parametrize("typed", commands(PAGE))
 def test_every_command_of_the_page_composes(typed: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     if "../shared" in typed:
         (here / "conf").rename((here / "shared").with_name("shared_conf"))

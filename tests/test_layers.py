@@ -27,7 +27,7 @@ WITHOUT_LIGHTNING = {"sources", "tasks", "strategies", "models"}
 
 
 def room_of(module: str) -> str:
-    """``pipeline.data.batches`` -> ``data``; top-level modules are commands, but for the two at the bottom."""
+    """``pipeline.data.batches`` -> ``data``; top-level modules are commands, but for two at the bottom."""
     parts = module.split(".")[1:]
     if parts and parts[0] in LEVEL and parts[0] != "commands":
         return parts[0]
@@ -92,7 +92,11 @@ def test_imports_go_down(path: Path):
         ("pipeline.tasks.x", "from lightning.pytorch import Trainer", 1),
         ("pipeline.errors", "import pipeline.runs.paths", 1),
         ("pipeline.compose.x", "import pipeline.train", 1),
-        ("pipeline.runs.x", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pipeline.launch", 0),
+        (
+            "pipeline.runs.x",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pipeline.launch",
+            0,
+        ),
         ("pipeline.launch.x", "from pipeline.data import batches\nimport lightning", 0),
         ("pipeline.train", "from pipeline.compose import words\nimport pipeline.starting", 0),
     ],

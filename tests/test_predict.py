@@ -47,7 +47,9 @@ def read_labels(path: Path) -> list[str]:
 
         return pq.read_table(path)["label"].to_pylist()
     with path.open(newline="") as file:
-        return [row["label"] for row in csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")]
+        return [
+            row["label"] for row in csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        ]
 
 
 @pytest.mark.parametrize("kind", [".csv", ".tsv", ".jsonl", ".parquet", ".txt"])
@@ -82,7 +84,9 @@ def test_a_column_named_as_a_prediction_is_kept(finished: Path, reviews: Path, t
     assert row["label"] == "mine" and row["predicted_label"] == "good"
 
 
-@pytest.mark.parametrize("given", ["\n".join(TEXTS), "\n\n".join(json.dumps({COLUMN: text}) for text in TEXTS)])
+@pytest.mark.parametrize(
+    "given", ["\n".join(TEXTS), "\n\n".join(json.dumps({COLUMN: text}) for text in TEXTS)]
+)
 def test_standard_input_to_standard_output(finished: Path, given: str, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(given))
     assert code_of(main, f"run={finished}", "input=-", "output=-") == 0
@@ -136,7 +140,10 @@ def test_mistakes_are_told_with_code_2_and_leave_no_file(
 
 
 def test_rows_from_standard_input_that_do_not_fit(finished: Path, tmp_path: Path, monkeypatch, capsys):
-    for given, said in (('{"text": "a"}\n{"txt"', "standard input:2"), ('{"text": "a"}\n[1]', "not an object")):
+    for given, said in (
+        ('{"text": "a"}\n{"txt"', "standard input:2"),
+        ('{"text": "a"}\n[1]', "not an object"),
+    ):
         monkeypatch.setattr(sys, "stdin", io.StringIO(given))
         assert code_of(main, f"run={finished}") == 2
         assert said in capsys.readouterr().err
@@ -146,7 +153,9 @@ def test_rows_from_standard_input_that_do_not_fit(finished: Path, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["output=out.docx"], ["input=missing.csv"], ["optimizer.lr=1"], ["data=fils"]])
+@pytest.mark.parametrize(
+    "words", [["output=out.docx"], ["input=missing.csv"], ["optimizer.lr=1"], ["data=fils"]]
+)
 def test_nothing_heavy_before_the_call_is_known_to_be_good(finished: Path, tmp_path: Path, words: list[str]):
     lines = [
         "import sys",
@@ -156,7 +165,9 @@ def test_nothing_heavy_before_the_call_is_known_to_be_good(finished: Path, tmp_p
         "try:\n    main()\nexcept BadInput:\n    print(*sys.modules)",
     ]
     command = [sys.executable, "-c", "\n".join(lines)]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
+    )
     loaded = set(done.stdout.split())
     assert "pipeline.predict" in loaded, done.stderr
     assert loaded & {"torch", "transformers", "datasets", "lightning", "peft", "pandas", "pyarrow"} == set()

@@ -38,9 +38,12 @@ class Used:
 
 
 def open_finished(
-    folder: str | None, overrides: Sequence[str] = (), config_dir: str | None = None, command: str = "evaluate"
+    folder: str | None,
+    overrides: Sequence[str] = (),
+    config_dir: str | None = None,
+    command: str = "evaluate",
 ) -> Used:
-    """The finished run in ``folder``, with the data and hardware of ``overrides`` in place of the frozen ones.
+    """The finished run in ``folder``, with the data and hardware that ``overrides`` ask for.
 
     Raises BadInput for a run that is not there or has not finished, and for overrides of anything else.
     """

@@ -1,6 +1,6 @@
 """From source to encoded rows, once, in one process, before anything is written to the outputs.
 
-Everything is kept under a content address: the same data, task and tokenizer are encoded once, whatever the run.
+Everything is kept under a content address: the same data, task and tokenizer are encoded once for all runs.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class Prepared:
 
     def table(self) -> list[tuple[str, str]]:
         """What a person wants to know of it: what, and where or how much."""
-        splits = [(name, f"{count:,} rows, {self.tokens[name]:,} tokens") for name, count in self.rows.items()]
+        splits = [
+            (name, f"{count:,} rows, {self.tokens[name]:,} tokens") for name, count in self.rows.items()
+        ]
         return [("data", self.folder), ("model", self.checkpoint["folder"]), *splits]
 
 
-def prepare(
-    *, task: Task, checkpoint: Checkpoint, source: Source, strategy: Strategy
-) -> Prepared:
+def prepare(*, task: Task, checkpoint: Checkpoint, source: Source, strategy: Strategy) -> Prepared:
     """Locate the checkpoint, load, check, split and encode the data, count the parameters.
 
     Raises BadInput for everything that is wrong with data or model.
@@ -106,7 +106,9 @@ def prepare_for(
         data = _task_rows(task, source, training=False)
         given = [name for name in data if name != "train"]
         if not given and hold_out == "never":
-            what = "has no validation or test rows of its own, and the model was trained on a part of the others"
+            what = (
+                "has no validation or test rows of its own, and the model was trained on a part of the others"
+            )
             raise BadInput(Problem("data", what, "data=files data.test=FILE, or the data as the run had it"))
         if given and hold_out != "as_trained":
             data.pop("train", None)
@@ -179,8 +181,14 @@ def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict
     for name, rows in data.items():
         roles = {column: role for role, column in source.columns.items() if column != role}
         # A column that has a role's name and does not play that role steps aside.
-        aside = {role: f"{role} (unused)" for role in roles.values() if role in rows.column_names and role not in roles}
-        data[name] = rows.rename_columns({**aside, **{c: r for c, r in roles.items() if c in rows.column_names}})
+        aside = {
+            role: f"{role} (unused)"
+            for role in roles.values()
+            if role in rows.column_names and role not in roles
+        }
+        data[name] = rows.rename_columns(
+            {**aside, **{c: r for c, r in roles.items() if c in rows.column_names}}
+        )
     return data
 
 

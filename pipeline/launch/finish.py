@@ -99,6 +99,7 @@ def _save_and_verify(job: Work) -> float:
     # In a folder of its own: beside merged weights transformers would apply an adapter a second time.
     spec.strategy.save(model, str(folder / "adapter"))
     with quiet():
-        spec.strategy.merge(model).save_pretrained(folder)
+        merged: Any = spec.strategy.merge(model)
+        merged.save_pretrained(folder)
     job.data.collate.tokenizer.save_pretrained(folder)
     return verify(folder, spec.task.auto_class, inputs, expected, job.data.collate.tokenizer, texts)

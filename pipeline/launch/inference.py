@@ -1,4 +1,4 @@
-"""A finished run at work: scores of any data, predictions for any rows, from what the run left in `model/`."""
+"""A finished run at work: scores of any data, predictions for any rows, from its `model/`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ class Trained:
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """The run's own model as a checkpoint; how it attends and what it drops is in its configuration."""
-        return dataclasses.replace(self.spec.model, checkpoint=str(self.run.model), revision=None, sha256=None)
+        return dataclasses.replace(
+            self.spec.model, checkpoint=str(self.run.model), revision=None, sha256=None
+        )
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -172,7 +174,9 @@ class Trained:
             indices = order[start : start + size]
             inputs = task.collate([encoded[i] for i in indices], self.tokenizer)
             with self._inference():
-                raw = task.predict(self.model, {name: value.to(self.device) for name, value in inputs.items()})
+                raw = task.predict(
+                    self.model, {name: value.to(self.device) for name, value in inputs.items()}
+                )
             for i, said in zip(indices, task.decode(raw.float().cpu(), self.head), strict=True):
                 decoded[i] = said
         return decoded

@@ -19,7 +19,9 @@ def check_output(path: str | None) -> None:
         return
     target = Path(path)
     if target.is_dir():
-        raise BadInput(Problem("output", f"{path} is a folder", f"a file: {path.rstrip('/')}/predictions.jsonl"))
+        raise BadInput(
+            Problem("output", f"{path} is a folder", f"a file: {path.rstrip('/')}/predictions.jsonl")
+        )
     if target.suffix not in _WRITERS:
         allowed = f"a name that ends in {listing(_WRITERS)}; or - for standard output"
         what = f"{path!r} has no known format"

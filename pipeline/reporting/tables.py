@@ -19,30 +19,62 @@ def show_pairs(title: str, rows: Iterable[tuple[str, str]], *, error: bool = Tru
 
 
 def show_scores(metrics: Mapping[str, Any], tables: Mapping[str, Sequence[Sequence[Any]]]) -> None:
-    """Metrics with one column a split, then the tables of the test split."""
+    """Metrics with one column a split; per class, and the tables, for the test split or the only one there is."""
     from rich.console import Console
+
+    console = Console(highlight=False)
+    overall, by_class = arranged(metrics)
+    console.print(_grid("scores", overall))
+    splits = overall[0][1:]
+    for split in splits[:1]:
+        if len(by_class.get(split, [])) > 1:
+            console.print(_grid(f"{split} by class", by_class[split]))
+        for title, rows in tables.items():
+            if title.startswith(f"{split}/"):
+                console.print(_grid(title, rows))
+
+
+def arranged(metrics: Mapping[str, Any]) -> tuple[list[list[Any]], dict[str, list[list[Any]]]]:
+    """Metrics by full name as a grid of metric × split, and for each split a grid of class × metric.
+
+    Every split has a loss, which tells ``val/news`` + ``accuracy`` from ``val`` + ``f1/news``.
+    """
+    numbers = {name: value for name, value in metrics.items() if "/" in name and isinstance(value, (int, float))}
+    splits = [name.removesuffix("/loss") for name in numbers if name.endswith("/loss")]
+    splits.sort(key=lambda split: split != "test")
+    of_split = {
+        split: {
+            name.removeprefix(f"{split}/"): value
+            for name, value in numbers.items()
+            if name.startswith(f"{split}/") and not any(name.startswith(f"{s}/") for s in splits if len(s) > len(split))
+        }
+        for split in splits
+    }
+    names = [name for name in dict.fromkeys(n for values in of_split.values() for n in values) if "/" not in name]
+    overall = [["metric", *splits], *[[name, *[_cell(of_split[s].get(name)) for s in splits]] for name in names]]
+    by_class = {}
+    for split, values in of_split.items():
+        pairs = [name.split("/", 1) for name in values if "/" in name]
+        kinds = list(dict.fromkeys(kind for kind, _ in pairs))
+        classes = list(dict.fromkeys(label for _, label in pairs))
+        rows = [[label, *[_cell(values.get(f"{kind}/{label}")) for kind in kinds]] for label in classes]
+        by_class[split] = [["class", *kinds], *rows]
+    return overall, by_class
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _grid(title: str, rows: Sequence[Sequence[Any]]) -> Any:
     from rich.table import Table
 
-    numbers = {name: value for name, value in metrics.items() if "/" in name and isinstance(value, (int, float))}
-    splits = sorted({name.partition("/")[0] for name in numbers}, key=lambda s: (s != "test", s))
-    names = list(dict.fromkeys(name.partition("/")[2] for name in numbers))
-    table = Table(title="scores", title_justify="left")
-    table.add_column("metric", style="bold")
-    for split in splits:
-        table.add_column(split, justify="right")
-    for name in names:
-        values = [numbers.get(f"{split}/{name}") for split in splits]
-        table.add_row(name, *["" if value is None else f"{value:.4f}" for value in values])
-    console = Console(highlight=False)
-    console.print(table)
-    for title, rows in tables.items():
-        if not title.startswith("val/"):
-            grid = Table(title=title, title_justify="left")
-            for column in rows[0]:
-                grid.add_column(str(column))
-            for row in rows[1:]:
-                grid.add_row(*map(str, row))
-            console.print(grid)
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(rows[0]):
+        table.add_column(str(column), justify="right" if number else "left", style=None if number else "bold")
+    for row in rows[1:]:
+        table.add_row(*map(str, row))
+    return table
 
 
 def show_paths(folder: Path, names: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def create(parent: Path, name: str, files: dict[str, str], manifest: dict[str, A
     temporary.mkdir()
     for file, text in files.items():
         (temporary / file).write_text(text, encoding="utf-8")
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     content = {"format": FORMAT, "state": CREATED, "created": now, "starts": 0, **manifest}
     (temporary / "manifest.json").write_text(
         json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

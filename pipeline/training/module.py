@@ -48,7 +48,7 @@ class FineTuning(LightningModule):
         on_scores: Callable[[str, Scores, int], None] | None = None,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model: nn.Module = model
         self.task, self.strategy, self.head = task, strategy, head
         self.optimizer_spec, self.scheduler_spec = optimizer, scheduler
         self.trained = {f"model.{name}" for name in trained}

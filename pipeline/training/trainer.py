@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import AdvancedProfiler, Profiler, SimpleProfiler
 
 from pipeline.training.checkpoint_files import WholeFiles
 
@@ -46,12 +47,12 @@ def build_trainer(
     callbacks: Sequence[Callback],
     loggers: Sequence[Logger],
 ) -> Trainer:
-    """Everything about the run's numbers is decided by the caller; Lightning's own defaults decide nothing."""
+    """Everything that the run's numbers depend on is decided by the caller, nothing by Lightning's defaults."""
     for message in _SETTLED:
         warnings.filterwarnings("ignore", message)
     every = settings.evaluate_every
     by_steps = every != "epoch"
-    trainer = Trainer(
+    return Trainer(
         accelerator=accelerator,
         devices=world_size,
         strategy="ddp" if world_size > 1 else "auto",
@@ -70,13 +71,17 @@ def build_trainer(
         logger=list(loggers),
         log_every_n_steps=1,
         deterministic="warn" if settings.deterministic else None,
-        profiler=settings.profiler,
+        profiler=_profiler(settings.profiler, folder / "logs"),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
         default_root_dir=str(folder),
     )
-    if trainer.profiler is not None:
-        trainer.profiler.dirpath, trainer.profiler.filename = folder / "logs", "profile"
-    return trainer
+
+
+def _profiler(kind: str | None, folder: Path) -> Profiler | None:
+    """Reports are written to `folder`; on a terminal they would drown the result."""
+    if kind is None:
+        return None
+    return {"simple": SimpleProfiler, "advanced": AdvancedProfiler}[kind](dirpath=folder, filename="profile")

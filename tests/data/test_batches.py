@@ -28,7 +28,9 @@ def lengths(rows: int) -> np.ndarray:
 def samplers(rows: int, batch: int, world: int, micro: int | None, **options) -> list[TrainingBatches]:
     settings = {"seed": 0, "group_by_length": True, **options}
     return [
-        TrainingBatches(lengths(rows), batch_size=batch, micro_batch=micro, world_size=world, rank=rank, **settings)
+        TrainingBatches(
+            lengths(rows), batch_size=batch, micro_batch=micro, world_size=world, rank=rank, **settings
+        )
         for rank in range(world)
     ]
 
@@ -135,7 +137,8 @@ def test_a_budget_of_tokens_is_rounded_up_to_steps():
 def test_evaluation_covers_every_example_once(world: int):
     for rows, batch in itertools.product(ROWS, BATCH):
         parts = [
-            EvaluationBatches(lengths(rows), batch_size=batch, world_size=world, rank=rank) for rank in range(world)
+            EvaluationBatches(lengths(rows), batch_size=batch, world_size=world, rank=rank)
+            for rank in range(world)
         ]
         batches = [list(part) for part in parts]
         assert sorted(row for part in batches for each in part for row in each) == list(range(rows))

@@ -54,7 +54,9 @@ def test_every_split_is_read_whole(splits, tiny_bert):
 def test_workers_and_other_random_numbers_change_nothing(splits, tiny_bert):
     def batches(workers: int) -> list[list[int]]:
         torch.manual_seed(workers)
-        return [batch["index"].tolist() for batch in data(splits, tiny_bert, workers=workers).train_dataloader()]
+        return [
+            batch["index"].tolist() for batch in data(splits, tiny_bert, workers=workers).train_dataloader()
+        ]
 
     assert batches(0) == batches(2)
 

@@ -50,7 +50,7 @@ def test_parameters_are_those_of_the_model(small: list[str], tiny_bert: Path):
     model = AutoModelForSequenceClassification.from_pretrained(tiny_bert, num_labels=2)
     found = prepared([*small, "strategy=full"])
     assert found.trainable == found.total == model.num_parameters()
-    lora = prepared([*small, "strategy=lora", "strategy.rank=4"])
+    lora = prepared([*small, "strategy=lora", "strategy.r=4"])
     config = LoraConfig(r=4, task_type=TaskType.SEQ_CLS, target_modules="all-linear")
     assert lora.trainable == get_peft_model(model, config).get_nb_trainable_parameters()[0]
 
@@ -119,6 +119,6 @@ def test_a_column_named_as_a_role_that_it_does_not_play(small: list[str], tmp_pa
     path = tmp_path / "odd.csv"
     lines = [f"film {n},real text {n},{'good' if n % 2 else 'bad'}" for n in range(40)]
     path.write_text("\n".join(["text,body,label", *lines]) + "\n")
-    words = [*small, "data.columns={}", "data.columns.text=body", f"data.train={path}"]
+    words = [*small, "data.columns.text=body", "data.columns.label=label", f"data.train={path}"]
     rows = load_splits(prepared(words).folder, "raw")["train"]
     assert all(text.startswith("real text") for text in rows["text"][:])

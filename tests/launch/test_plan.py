@@ -12,7 +12,9 @@ from tests.specs import prepared, spec_of
 
 
 def test_memory_of_weights_gradients_and_moments(tmp_path: Path):
-    (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4}))
+    (tmp_path / "config.json").write_text(
+        json.dumps({"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 4})
+    )
     facts = prepared(checkpoint={"folder": str(tmp_path)}, total=1_000, trainable=100, longest=10)
     spec = spec_of(["logger=none", "trainer.batch_size=32"])
     need = memory(spec, facts, Machine("gpu", 1, "bf16", None, 1))
@@ -25,7 +27,13 @@ def test_memory_of_weights_gradients_and_moments(tmp_path: Path):
 
 
 def test_the_plan_of_a_run(small: list[str], tmp_path: Path):
-    words = [*small, "strategy=lora", "trainer.batch_size=32", "hardware.micro_batch=8", "trainer.max_epochs=2"]
+    words = [
+        *small,
+        "strategy=lora",
+        "trainer.batch_size=32",
+        "hardware.micro_batch=8",
+        "trainer.max_epochs=2",
+    ]
     plan = Run.plan([*words, f"paths.outputs={tmp_path}"])
     assert "192 train, 24 validation, 24 test" in plan["data"].replace(" rows", "")
     assert plan["steps"].startswith("12 = 2 epochs of 6")

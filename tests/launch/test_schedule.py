@@ -57,7 +57,10 @@ def test_accumulation_and_processes():
 
 def test_what_is_watched():
     assert (of().monitor, of().mode) == ("val/accuracy", "max")
-    assert (of("trainer.monitor=val/loss").monitor, of("trainer.monitor=val/loss").mode) == ("val/loss", "min")
+    assert (of("trainer.monitor=val/loss").monitor, of("trainer.monitor=val/loss").mode) == (
+        "val/loss",
+        "min",
+    )
     several = {"train": 100, "validation_news": 10, "validation_film": 10}
     assert of(rows=several).monitor == "val/news/accuracy"
     assert of("trainer.monitor=val/film/f1", rows=several).monitor == "val/film/f1"

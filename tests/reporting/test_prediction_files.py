@@ -11,7 +11,10 @@ from pipeline.errors import BadInput
 from pipeline.reporting.prediction_files import check_output, merged, writing
 
 ROWS = [{"text": 'say "a, b"\nc', "tags": ["x"]}, {"text": "ä\t=1", "tags": []}]
-SAID = [{"label": "good", "scores": {"good": 0.75, "bad": 0.25}}, {"label": "bad", "scores": {"good": 0.25, "bad": 0.75}}]
+SAID = [
+    {"label": "good", "scores": {"good": 0.75, "bad": 0.25}},
+    {"label": "bad", "scores": {"good": 0.25, "bad": 0.75}},
+]
 BOTH = [{**row, **said} for row, said in zip(ROWS, SAID, strict=True)]
 
 
@@ -78,7 +81,13 @@ def test_rows_that_make_no_table(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("a.docx", "no known format"), ("a.cvs", "did you mean: .csv"), ("b/a.csv", "no folder"), (".", "is a folder")]
+    ("name", "said"),
+    [
+        ("a.docx", "no known format"),
+        ("a.cvs", "did you mean: .csv"),
+        ("b/a.csv", "no folder"),
+        (".", "is a folder"),
+    ],
 )
 def test_outputs_that_cannot_be(tmp_path: Path, name: str, said: str):
     with pytest.raises(BadInput, match=said):

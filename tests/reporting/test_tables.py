@@ -2,18 +2,29 @@
 
 from pathlib import Path
 
-from pipeline.reporting.tables import show_pairs, show_paths, show_scores
+from pipeline.reporting.tables import arranged, show_pairs, show_paths, show_scores
 
 
 def test_scores_have_one_column_a_split(capsys):
-    scores = {"test/f1": 0.5, "test/f1/bad": 0.25, "val/f1": 0.75, "best_step": 4, "mode": "max"}
-    tables = {"test/confusion": [["", "bad"], ["bad", 7]], "val/confusion": [["", "bad"], ["bad", 9]]}
+    scores = {"val/f1": 0.75, "val/loss": 1.0, "test/f1": 0.5, "test/f1/bad": 0.25, "test/loss": 2.0, "best_step": 4}
+    tables = {f"{split}/confusion": [["true \\ predicted", "bad"], ["bad", 7]] for split in ("test", "val")}
     show_scores(scores, tables)
     shown = capsys.readouterr().out
-    (line,) = [line for line in shown.splitlines() if "f1 " in line]
+    (line,) = [line for line in shown.splitlines() if "0.7500" in line]
     assert line.index("0.5000") < line.index("0.7500")  # test before validation
-    assert "f1/bad" in shown and "0.2500" in shown
+    assert "test by class" in shown and "0.2500" in shown
     assert "best_step" not in shown and "test/confusion" in shown and "val/confusion" not in shown
+
+
+def test_a_named_validation_set_is_not_taken_for_a_class():
+    names = ["val/f1", "val/loss", "val/news/f1", "val/news/f1/news", "val/news/loss", "val/f1/news"]
+    overall, by_class = arranged({name: float(number) for number, name in enumerate(names)})
+    assert overall[0] == ["metric", "val", "val/news"]
+    assert ["f1", "0.0000", "2.0000"] in overall
+    assert by_class == {
+        "val": [["class", "f1"], ["news", "5.0000"]],
+        "val/news": [["class", "f1"], ["news", "3.0000"]],
+    }
 
 
 def test_pairs_go_where_they_are_asked_to(capsys):

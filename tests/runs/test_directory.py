@@ -67,7 +67,9 @@ def test_one_process_at_a_time(tmp_path: Path):
         "    print('held', flush=True)",
         "    time.sleep(60)",
     ]
-    holder = subprocess.Popen([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
     try:
         with pytest.raises(BadInput, match="another process works on this run"), run.working():

@@ -91,7 +91,9 @@ def test_only_the_length_may_change_when_a_run_goes_on(tmp_path: Path):
     for allowed in ("trainer.max_epochs=9", "trainer.max_steps=99", "hardware.micro_batch=2", "logger=none"):
         check_resumable(run, spec_of([*words, allowed]), prepared())
     with pytest.raises(BadInput) as caught:
-        check_resumable(run, spec_of([*words, "optimizer.lr=0.5", "seed=3", "trainer.max_epochs=2"]), prepared())
+        check_resumable(
+            run, spec_of([*words, "optimizer.lr=0.5", "seed=3", "trainer.max_epochs=2"]), prepared()
+        )
     assert {problem.where for problem in caught.value.problems} == {"optimizer.lr", "seed"}
     with pytest.raises(BadInput, match=r"data\.fingerprint"):
         check_resumable(run, spec_of(words), prepared(data_fingerprint="e" * 64))

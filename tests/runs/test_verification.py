@@ -39,6 +39,7 @@ def test_one_wrong_weight_is_noticed(saved: Path, finished: Path):
         check(saved, finished / "model")
 
 
+@pytest.mark.slow
 def test_a_lost_head_is_noticed(saved: Path, finished: Path):
     weights = load_file(saved / "model.safetensors")
     del weights["classifier.weight"]

@@ -1,0 +1,82 @@
+"""Tables of README.md that follow from the program itself, written between markers.
+
+    python docs/generate.py            write them
+    python docs/generate.py --check    exit code 1 where README.md is out of date
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+sys.path.insert(0, str(ROOT))
+
+MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def commands() -> str:
+    """Every command and what it does."""
+    from pipeline.__main__ import commands as known
+
+    rows = [(f"`python -m pipeline.{name}`", about) for name, about in known().items()]
+    return _table(("command", "does"), rows)
+
+
+def groups() -> str:
+    """Every group with the names of its options, the default one in bold."""
+    from pipeline.compose import locations
+
+    rows = []
+    for group, default in locations.default_options().items():
+        chosen = set(re.findall(r"\w+", default))
+        names = [f"**`{name}`**" if name in chosen else f"`{name}`" for name in _options(group)]
+        rows.append((f"`{group}`", ", ".join(names)))
+    return _table(("group", "options (the default in bold)"), rows)
+
+
+def options() -> str:
+    """Every option and its description."""
+    from pipeline.compose import help as texts
+    from pipeline.compose import locations
+
+    rows = [
+        (f"`{group}={name}`", texts.description(file))
+        for group in locations.default_options()
+        for name, file in _options(group).items()
+    ]
+    return _table(("option", "is"), rows)
+
+
+def _options(group: str) -> dict[str, Path]:
+    """Those that are shipped, whatever is in a folder `conf` here."""
+    from pipeline.compose import locations
+
+    return {file.stem: file for file in sorted((locations.shipped() / group).glob("*.yaml"))}
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+TABLES = {"commands": commands, "groups": groups, "options": options}
+
+
+def generated(text: str) -> str:
+    """``text`` with every table between markers made anew."""
+    return MARKED.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[4]}", text)
+
+
+def main() -> None:
+    before = README.read_text(encoding="utf-8")
+    after = generated(before)
+    if sys.argv[1:] == ["--check"]:
+        if before != after:
+            sys.exit("README.md is out of date: python docs/generate.py")
+        return
+    README.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

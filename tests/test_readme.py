@@ -1,0 +1,171 @@
+"""README.md works as it stands: every command of it is run.
+
+Trainings are cut short by a few more words (`SHORTER`) at the end of each call of train, plan and prepare that does
+not name a run. A comment above a block changes that: "composed only" (it needs a hub or a GPU) prints the
+configuration instead of running it; "not run" is for installing and for make, whose targets are looked up.
+"""
+
+import csv
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.conftest import ROOT, environment
+from tests.documents import Block, blocks
+
+PAGE = ROOT / "README.md"
+SHORTER = ["data.limit=64", "trainer.max_steps=4", "hardware.threads=1"]
+# A function of bash, so that commands run as they are written, pipes and variables included.
+PYTHON = """
+set -eo pipefail
+python() {
+  case " $* " in
+    *" run="*|*" --help "*) "$PROGRAM" "$@" ;;
+    *) "$PROGRAM" "$@" $MORE ;;
+  esac
+}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, reviews: Path, finished: Path) -> Path:
+    """A user's folder with the files that the page speaks of, and a finished run."""
+    with reviews.open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    content = {
+        "reviews.csv": rows,
+        "my reviews, 2024.csv": rows,
+        "more.csv": rows[:50],
+        "test.csv": rows[:60],
+        "new.csv": rows[:5],
+    }
+    for name, some in content.items():
+        with (tmp_path / name).open("w", newline="") as file:
+            csv.writer(file).writerows([["review body", "stars"], *some])
+    shutil.copytree(finished, tmp_path / "outputs/text_classification/reviews" / finished.name)
+    return tmp_path
+
+
+def bash(block: Block, folder: Path, more: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", PYTHON + block.text],
+        cwd=folder,
+        env={**environment(), "PROGRAM": sys.executable, "MORE": " ".join(more)},
+        capture_output=True,
+        text=True,
+        timeout=570,
+    )
+
+
+def marked(*starts: str) -> list[Block]:
+    return [block for block in blocks(PAGE, "bash") if block.mark.startswith(starts or ("",))]
+
+
+def unmarked() -> list[Block]:
+    return [block for block in blocks(PAGE, "bash") if not block.mark.startswith(("not run:", "composed only:"))]
+
+
+def first_line(block: object) -> str:
+    return block.text.splitlines()[0][:60] if isinstance(block, Block) else ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", unmarked(), ids=first_line)
+def test_commands_run(block: Block, folder: Path):
+    done = bash(block, folder, SHORTER)
+    assert done.returncode == 0, done.stderr[-3000:]
+    trained = [line for line in block.text.splitlines() if "pipeline.train" in line and "-m strategy" not in line]
+    trained = [line for line in trained if "--help" not in line and "--cfg" not in line]
+    runs = [path for path in folder.glob("outputs/*/*/*/manifest.json") if "/reviews/" not in str(path)]
+    assert len(runs) == len(trained)
+    assert all((path.parent / "model/model.safetensors").is_file() for path in runs)
+
+
+@pytest.mark.parametrize("block", marked("composed only:"), ids=first_line)
+def test_commands_that_need_more_than_any_machine_has_compose(block: Block, folder: Path):
+    done = bash(block, folder, ["--cfg", "job"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("_target_: pipeline.models.checkpoint.Checkpoint") == len(block.text.splitlines())
+
+
+def test_make_targets_are_there():
+    makefile = (ROOT / "Makefile").read_text()
+    asked = re.findall(r"\bmake ([a-z-]+)", "".join(block.text for block in marked("not run:")))
+    assert {"install", "test", "help"} <= set(asked)
+    assert all(re.search(rf"^{target}:.*##", makefile, re.MULTILINE) for target in asked)
+
+
+def test_every_mark_gives_a_reason():
+    for block in blocks(PAGE, "bash"):
+        assert block.mark == "" or re.match(r"(not run|composed only): \w+", block.mark) or "<!--" not in block.mark
+
+
+@pytest.mark.parametrize("block", blocks(PAGE, "console"), ids=first_line)
+def test_shown_errors_are_what_is_said(block: Block, folder: Path):
+    command, said = block.text.split("\n", 1)
+    done = bash(block._replace(text=command.removeprefix("$ ")), folder, [])
+    assert done.returncode == 2
+    assert done.stderr.strip() == said.strip()
+
+
+@pytest.mark.slow
+def test_python_runs(folder: Path):
+    (block,) = blocks(PAGE, "python")
+    before = f"from pipeline import Run\ntrain = Run.train\nRun.train = lambda words: train([*words, *{SHORTER}])\n"
+    done = subprocess.run(
+        [sys.executable, "-c", before + block.text],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^0\.\d+ \[{'label': '(neg|pos)ative'", done.stdout)
+
+
+def test_generated_tables_are_fresh():
+    check = [sys.executable, "docs/generate.py", "--check"]
+    done = subprocess.run(check, cwd=ROOT, env=os.environ.copy(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_changed_table_is_made_anew():
+    text = PAGE.read_text(encoding="utf-8")
+    assert module("generate").generated(text.replace("| `model` |", "| `modle` |")) == text
+    assert "`strategy=lora`" in text
+
+
+def test_the_picture_shows_a_runs_numbers(finished: Path):
+    import json
+
+    drawn = ElementTree.fromstring(module("make_picture").picture(finished))
+    texts = [node.text for node in drawn.iter() if node.text and node.text.strip()]
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert f"test accuracy {metrics['test/accuracy']:.4f}" in texts
+    for true, *counts in metrics["tables"]["test/confusion_matrix"][1:]:
+        assert {true, *map(str, counts)} <= set(texts)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/extending.md", "docs/decisions.md"])
+def test_links_lead_somewhere(page: str):
+    path = ROOT / page
+    links = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
+    assert missing == []
+
+
+def module(name: str):
+    """A script of docs/."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    assert spec and spec.loader
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
