@@ -1,7 +1,7 @@
 """Tables of README.md that follow from the program itself, written between markers.
 
-    python docs/generate.py            write them
-    python docs/generate.py --check    exit code 1 where README.md is out of date
+python docs/generate.py            write them
+python docs/generate.py --check    exit code 1 where README.md is out of date
 """
 
 import re

@@ -37,30 +37,35 @@ def _curve(points: list[tuple[int, float]], left: int, top: int, width: int, hei
     """Loss over optimizer steps, from zero up to the largest value."""
     last, most = points[-1][0], max(value for _, value in points)
     steps = 10 ** (len(str(last)) - 1)
-    places = [
-        (left + width * step / last, top + height * (1 - value / most)) for step, value in points
-    ]
+    places = [(left + width * step / last, top + height * (1 - value / most)) for step, value in points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     axes = f"M{left} {top}V{top + height}H{left + width}"
     return [
         _text(left, 28, "training loss", "font-weight='bold'"),
         f'<path d="{axes}" fill="none" stroke="{GREY}"/>',
         f'<polyline points="{line}" fill="none" stroke="{BLUE}" stroke-width="2"/>',
-        *(_text(left - 8, top + height * (1 - part) + 4, f"{most * part:.2f}", "text-anchor='end'")
-          for part in (0, 0.5, 1)),
-        *(_text(left + width * step / last, top + height + 20, str(step), "text-anchor='middle'")
-          for step in range(0, last + 1, steps)),
+        *(
+            _text(left - 8, top + height * (1 - part) + 4, f"{most * part:.2f}", "text-anchor='end'")
+            for part in (0, 0.5, 1)
+        ),
+        *(
+            _text(left + width * step / last, top + height + 20, str(step), "text-anchor='middle'")
+            for step in range(0, last + 1, steps)
+        ),
         _text(left + width / 2, top + height + 42, "optimizer step", "text-anchor='middle'"),
     ]
 
 
 def _matrix(table: list[list[object]], left: int, top: int, size: int) -> list[str]:
-    """Counts of test rows: true labels down, predicted ones across; darker is more of the true label's rows."""
+    """Counts of test rows: true labels down, predicted ones across; darker is more of the row."""
     names = [str(name) for name in table[0][1:]]
     side = size / len(names)
     parts = [
         _text(left + size / 2, top + size + 22, "predicted", "text-anchor='middle'"),
-        *(_text(left + side * (i + 0.5), top - 10, name, "text-anchor='middle'") for i, name in enumerate(names)),
+        *(
+            _text(left + side * (i + 0.5), top - 10, name, "text-anchor='middle'")
+            for i, name in enumerate(names)
+        ),
     ]
     for i, (name, *counts) in enumerate(table[1:]):
         total = sum(int(str(count)) for count in counts) or 1

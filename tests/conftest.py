@@ -1,4 +1,4 @@
-"""Parts that tests of several rooms share: a small model with a real tokenizer, small data, whole commands."""
+"""Parts that tests of several rooms share: a small model with a real tokenizer, small data, commands."""
 
 import json
 import os
@@ -110,7 +110,7 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    """``command("train", "key=value", …)``: the whole command in a fresh process that stands in ``tmp_path``."""
+    """``command("train", "key=value", …)``: in a fresh process that stands in ``tmp_path``."""
 
     def run(name: str, *arguments: str, **options: object) -> subprocess.CompletedProcess:
         return subprocess.run(

@@ -157,7 +157,9 @@ def test_a_change_of_own_code_is_another_run_with_rows_encoded_anew(
     first_id = run_id(before.spec, before.prepared)
     assert _start("plan", words, None).ready.prepared.cached
     code = here / "my_parts/rating.py"
-    code.write_text(code.read_text().replace('rows["text"], None', '["the " + text for text in rows["text"]], None'))
+    code.write_text(
+        code.read_text().replace('rows["text"], None', '["the " + text for text in rows["text"]], None')
+    )
     for name in [name for name in sys.modules if name.partition(".")[0] == "my_parts"]:
         del sys.modules[name]
     after = _start("plan", words, None).ready

@@ -89,6 +89,8 @@ class TrainingBatches:
     def _micro_batches(self, step: np.ndarray) -> list[np.ndarray]:
         # Dealing (0, n, 2n, …) rather than cutting gives every process similar lengths.
         mine = step[self.rank :: self.world_size]
+        if len(step) >= self.batch_size:
+            return np.array_split(mine, self.accumulate)
         smallest = len(step) // self.world_size
         per_batch = math.ceil(math.ceil(self.batch_size / self.world_size) / self.accumulate)
         count = min(self.accumulate, max(1, smallest), math.ceil(math.ceil(len(step) / self.world_size) / per_batch))

@@ -234,7 +234,7 @@ def _write(
 def _count(
     task: Task, checkpoint: Checkpoint, located: Located, strategy: Strategy, head: Head
 ) -> dict[str, int]:
-    """Parameters, from a model without memory; the first place where a strategy that fits nothing is noticed."""
+    """Parameters, from a model without memory; here a strategy that fits nothing is first noticed."""
     model, _ = task.load(checkpoint, located.folder, head, meta=True)
     model = strategy.adapt(model)
     return {

@@ -15,9 +15,15 @@ def canonical(value: Any) -> Any:
     """Plain JSON of a component, its class named, so that equal settings give equal text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: canonical(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"_target_": f"{type(value).__module__}.{type(value).__qualname__}", **_code(type(value)), **fields}
+        return {
+            "_target_": f"{type(value).__module__}.{type(value).__qualname__}",
+            **_code(type(value)),
+            **fields,
+        }
     if isinstance(value, Mapping):
-        return {str(key): canonical(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
+        return {
+            str(key): canonical(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))
+        }
     if isinstance(value, (list, tuple)):
         return [canonical(item) for item in value]
     if isinstance(value, Path):
@@ -26,7 +32,7 @@ def canonical(value: Any) -> Any:
 
 
 def _code(cls: type) -> dict[str, str]:
-    """What a class of the user's does, by its text: encoded rows and numbers follow it. Ours has a version."""
+    """What a class of the user's does, by its text: rows and numbers follow it. Ours has a version."""
     modules = {base.__module__ for base in cls.__mro__ if base.__module__.partition(".")[0] not in _OURS}
     files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(modules)]
     texts = [Path(file).read_bytes() for file in files if file]

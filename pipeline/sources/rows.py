@@ -51,7 +51,7 @@ def _file_rows(files: list[Located], reading: Reading) -> Iterator[dict[str, Any
 
 
 def parse_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """One row a line as it comes: JSON objects if the first one is, else texts. Empty ones are passed over."""
+    """One row a line as it comes: JSON objects if the first one is, else texts. Empty ones are left out."""
     as_json: bool | None = None
     for number, line in enumerate(lines, 1):
         line = line.lstrip("\ufeff").strip()

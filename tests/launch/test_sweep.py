@@ -1,0 +1,59 @@
+"""A grid through the whole program: frozen first, a failing job ends no other, the same call goes on."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command
+
+FAILING = '''
+from pipeline.component import component
+from pipeline.training.specs import CallbackSpec
+
+
+@component
+class Fails(CallbackSpec):
+    """Fails in training when told to."""
+
+    when: bool = False
+
+    def build(self, facts):
+        from lightning.pytorch import Callback
+
+        class Failing(Callback):
+            def on_train_start(callback, trainer, module):
+                if self.when:
+                    raise RuntimeError("as asked")
+
+        return Failing()
+'''
+
+
+@pytest.mark.slow
+def test_a_failing_job_ends_no_other(small: list[str], command: Command, tmp_path: Path) -> None:
+    (tmp_path / "failing.py").write_text(FAILING)
+    (tmp_path / "conf/callbacks").mkdir(parents=True)
+    (tmp_path / "conf/callbacks/fails.yaml").write_text(
+        "# Fails when told to.\ndefaults:\n  - default\nfails:\n  _target_: failing.Fails\n  when: false\n"
+    )
+    keys = ["-m", "--trust", "failing", *small, "debug=fast", "callbacks=fails"]
+    keys += ["callbacks.fails.when=true,false", "seed=0,1", "name=grid"]
+    done = command("train", *keys)
+    sweep = tmp_path / "outputs/sweeps/grid"
+    with (sweep / "leaderboard.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["state"] for row in rows] == ["finished", "finished", "failed", "failed"], done.stderr
+    assert all("as asked" in row["error"] for row in rows[2:])
+    assert float(rows[0]["optimized_metric"]) >= float(rows[1]["optimized_metric"])
+    before = {path: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")}
+    assert len(before) == 2
+    again = command("train", *keys)
+    assert {path: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")} == before, again.stderr
+
+
+def test_a_mistake_in_any_job_stops_all_before_the_first(small: list[str], command: Command, tmp_path: Path) -> None:
+    done = command("train", "-m", *small, "optimizer.lr=1e-3,-1", "strategy=full,lroa")
+    assert done.returncode == 2
+    assert "optimizer.lr" in done.stderr and "lora" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "outputs").exists()
