@@ -3,7 +3,8 @@
     python -m benchmarks.reproduce NAME [--record] [key=value …]
 
 Exit code 1 when the score differs by more than the recorded tolerance: another processor rounds differently,
-so a few test rows may change sides, but not many. --record writes today's result instead of comparing.
+so a few test rows may change sides, but not many. --record writes today's result instead of comparing, and
+states it in the experiment's yaml file.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from benchmarks.stamp import origin, stamp
 
 RECORDS = Path(__file__).parent / "results" / "experiments.json"
 OUTPUTS = Path("outputs") / "reproduced"
+EXPERIMENTS = Path(__file__).parents[1] / "conf" / "experiment"
 METRIC, TOLERANCE = "test/accuracy", 0.02
 
 
@@ -41,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         records[options.name] = now
         options.records.parent.mkdir(parents=True, exist_ok=True)
         options.records.write_text(json.dumps(dict(sorted(records.items())), indent=1) + "\n")
-        print(f"recorded {METRIC} {now['score']:.4f}, {now['seconds']} s, {now['memory_mib']} MiB")
+        if options.records == RECORDS:
+            state(now, EXPERIMENTS / f"{options.name}.yaml")
+        print(statement(now))
         return
     sys.exit(0 if compare(records[options.name], now) else 1)
 
@@ -65,6 +69,20 @@ def run(name: str, overrides: Sequence[str], outputs: Path) -> dict[str, Any]:
         "memory_mib": round(peak / (2**20 if sys.platform == "darwin" else 2**10)),
         "stamp": stamp(),
     }
+
+
+def statement(record: dict[str, Any]) -> str:
+    """What an experiment's yaml file says of its result: score, time, memory."""
+    machine = record["stamp"]["machine"]
+    cost = f"{record['seconds']} s, {record['memory_mib']} MiB"
+    on = f"{machine['processor']}, {machine['cpus']} CPUs"
+    return f"# Recorded: {record['metric']} {record['score']:.4f}, {cost} ({on})."
+
+
+def state(record: dict[str, Any], file: Path) -> None:
+    """Put the statement below the file's description, in place of an older one."""
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("# Recorded:")]
+    file.write_text("\n".join([*lines[:2], statement(record), *lines[2:]]) + "\n")
 
 
 def compare(recorded: dict[str, Any], now: dict[str, Any]) -> bool:

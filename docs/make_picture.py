@@ -37,13 +37,25 @@ def _curve(points: list[tuple[int, float]], left: int, top: int, width: int, hei
     """Loss over optimizer steps, from zero up to the largest value."""
     last, most = points[-1][0], max(value for _, value in points)
     steps = 10 ** (len(str(last)) - 1)
-    places = [(left + width * step / last, top + height * (1 - value / most)) for step, value in points]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+
+    def line(values: list[float], style: str) -> str:
+        places = zip((step for step, _ in points), values, strict=True)
+        spots = " ".join(
+            f"{left + width * x / last:.1f},{top + height * (1 - y / most):.1f}" for x, y in places
+        )
+        return f'<polyline points="{spots}" fill="none" stroke="{BLUE}" {style}/>'
+
+    values = [value for _, value in points]
+    # A single step's loss is noisy: the thick line is the mean of five logged ones.
+    means = [
+        sum(values[max(0, i - 4) : i + 1]) / len(values[max(0, i - 4) : i + 1]) for i in range(len(values))
+    ]
     axes = f"M{left} {top}V{top + height}H{left + width}"
     return [
         _text(left, 28, "training loss", "font-weight='bold'"),
         f'<path d="{axes}" fill="none" stroke="{GREY}"/>',
-        f'<polyline points="{line}" fill="none" stroke="{BLUE}" stroke-width="2"/>',
+        line(values, 'stroke-width="1" stroke-opacity="0.35"'),
+        line(means, 'stroke-width="2.5"'),
         *(
             _text(left - 8, top + height * (1 - part) + 4, f"{most * part:.2f}", "text-anchor='end'")
             for part in (0, 0.5, 1)

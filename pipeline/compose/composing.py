@@ -91,7 +91,7 @@ def compose_all(overrides: Sequence[str], config_dir: str | None = None) -> list
     with locations.using(config_dir):
         parsed = parse(overrides, config_loader())
         if parsed.problems:
-            raise BadInput([*parsed.problems, *_first_job_problems(parsed, config_dir)])
+            raise BadInput([*parsed.problems, *_other_problems(parsed, config_dir)])
         jobs = expand([override for override in parsed.overrides if not override.is_hydra_override()])
         return [compose(job, config_dir) for job in jobs]
 
@@ -117,17 +117,23 @@ def compose_hydra(
         raise BadInput([*problems, _composition_problem(error)]) from error
 
 
-def _first_job_problems(parsed: Parsed, config_dir: str | None) -> list[Problem]:
-    """What else is wrong with the overrides that could be read, were one job composed of them."""
+def _other_problems(parsed: Parsed, config_dir: str | None) -> list[Problem]:
+    """What else is wrong in any job, were the sweep composed of the overrides that could be read."""
     from pipeline.compose.run_spec import load
 
-    single = [o for o in parsed.overrides if not o.is_sweep_override() and not o.is_hydra_override()]
     broken = {problem.where for problem in parsed.problems}
+    found: dict[Problem, None] = {}
     try:
-        load(compose([override.input_line or "" for override in single], config_dir))
+        jobs = expand([override for override in parsed.overrides if not override.is_hydra_override()])
     except BadInput as error:
-        return [problem for problem in error.problems if problem.where.split(".")[0] not in broken]
-    return []
+        return error.problems
+    for job in jobs:
+        try:
+            load(compose(job, config_dir))
+        except BadInput as error:
+            found.update(dict.fromkeys(p for p in error.problems if p.where.split(".")[0] not in broken))
+    return list(found)
+
 
 
 def _choices(config: DictConfig) -> dict[str, Any]:

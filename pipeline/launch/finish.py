@@ -23,10 +23,8 @@ _COMPARED_ROWS = 8
 
 def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
     """Test, save, verify and describe the run; the content of metrics.json (empty in other processes)."""
-    best = torch.load(job.run.best_checkpoint, map_location="cpu", weights_only=True)
-    job.module.load_state_dict(best["state_dict"])
     metrics: dict[str, Any] = {
-        "best_step": best["global_step"],
+        "best_step": _load_best(job, trainer),
         "monitor": job.schedule.monitor,
         "mode": job.schedule.mode,
     }
@@ -59,6 +57,15 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
         logger.finalize("success")
     job.run.update(state=FINISHED)
     return content
+
+
+def _load_best(job: Work, trainer: Trainer) -> int:
+    """Put the best checkpoint's weights in the module; its step. Without checkpoints the last weights stay."""
+    if not job.run.best_checkpoint.exists():
+        return trainer.global_step
+    best = torch.load(job.run.best_checkpoint, map_location="cpu", weights_only=True)
+    job.module.load_state_dict(best["state_dict"])
+    return best["global_step"]
 
 
 def _write_predictions(job: Work, trainer: Trainer) -> None:

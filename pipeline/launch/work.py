@@ -92,7 +92,7 @@ def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     if run.state != TRAINED:
         _fit(job, trainer)
         trainer.strategy.barrier("trained")
-        if rank() == 0:
+        if rank() == 0 and run.best_checkpoint.exists():
             run.update(state=TRAINED)
     return finish(job, trainer)
 

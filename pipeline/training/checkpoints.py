@@ -7,7 +7,7 @@ validation, logs. Lightning's own checkpoint callback would write in the middle 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 @component
 class Checkpoints(CallbackSpec):
     """When to write the checkpoint that a cut-off run continues from; the best one is always kept."""
+
+    affects_result: ClassVar[bool] = False
 
     # Optimizer steps between two; null: by minutes alone.
     every_steps: Annotated[int, Field(ge=1)] | None = None

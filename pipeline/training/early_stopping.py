@@ -1,6 +1,6 @@
 """Stops a run whose monitored metric no longer improves."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 @component
 class EarlyStopping(CallbackSpec):
     """Lightning's EarlyStopping on the metric that also chooses the best checkpoint."""
-
-    affects_result: ClassVar[bool] = True
 
     # Validations without improvement that end the run. null: it is never ended early.
     patience: Annotated[int, Field(ge=1)] | None = None

@@ -1,6 +1,6 @@
 """Logs the learning rate that each logged step was made with."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.component import component
 from pipeline.training.specs import CallbackSpec, RunFacts
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 @component
 class LearningRateMonitor(CallbackSpec):
     """``lr`` at the steps that the training log shows: every ``trainer.log_every``, and the last."""
+
+    affects_result: ClassVar[bool] = False
 
     def build(self, facts: RunFacts) -> "Callback | None":
         from pipeline.training.learning_rate_callback import LearningRateCallback

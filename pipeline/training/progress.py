@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 @component
 class Progress(CallbackSpec):
     """A bar in a terminal; lines elsewhere."""
+
+    affects_result: ClassVar[bool] = False
 
     every_percent: Annotated[int, Field(ge=1, le=100)] = 10
 

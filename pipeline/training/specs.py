@@ -82,7 +82,7 @@ class CallbackSpec:
     """Base of callbacks."""
 
     # Whether the run's numbers can depend on it; if so it is part of the run's identity.
-    affects_result: ClassVar[bool] = False
+    affects_result: ClassVar[bool] = True
 
     def build(self, facts: RunFacts) -> "Callback | None":
         raise NotImplementedError

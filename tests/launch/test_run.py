@@ -86,6 +86,7 @@ def test_every_logger_callback_and_set_at_once(
             "data.limit=48",
             f"data.validation={{first: {reviews}, second: {reviews}}}",
             "scheduler=plateau",
+            "scheduler.patience=0",
             "optimizer=sgd",
             "optimizer.lr=1e-9",
             "trainer.max_epochs=9",
