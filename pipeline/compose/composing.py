@@ -135,7 +135,6 @@ def _other_problems(parsed: Parsed, config_dir: str | None) -> list[Problem]:
     return list(found)
 
 
-
 def _choices(config: DictConfig) -> dict[str, Any]:
     """Group -> option. Hydra does not record a group with several: its entries stand for them."""
     recorded = OmegaConf.to_container(config.hydra.runtime.choices)

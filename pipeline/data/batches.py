@@ -93,7 +93,9 @@ class TrainingBatches:
             return np.array_split(mine, self.accumulate)
         smallest = len(step) // self.world_size
         per_batch = math.ceil(math.ceil(self.batch_size / self.world_size) / self.accumulate)
-        count = min(self.accumulate, max(1, smallest), math.ceil(math.ceil(len(step) / self.world_size) / per_batch))
+        count = min(
+            self.accumulate, max(1, smallest), math.ceil(math.ceil(len(step) / self.world_size) / per_batch)
+        )
         return np.array_split(mine, count)
 
     def _steps(self) -> list[np.ndarray]:
@@ -122,7 +124,9 @@ class EvaluationBatches:
     def __init__(self, lengths: np.ndarray, *, batch_size: int, world_size: int, rank: int) -> None:
         # Dealt like the examples of a training step: no process is without a batch while there are rows for all.
         mine = np.argsort(-lengths, kind="stable")[rank::world_size]
-        self.batches = [mine[start : start + batch_size].tolist() for start in range(0, len(mine), batch_size)]
+        self.batches = [
+            mine[start : start + batch_size].tolist() for start in range(0, len(mine), batch_size)
+        ]
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self.batches)

@@ -94,7 +94,9 @@ def _save_and_verify(job: Work) -> float:
     spec, folder = job.spec, job.run.model
     split = next(name for name in ("test", "validation", "train") if name in job.data.splits)
     rows = job.data.splits[split].select(range(min(_COMPARED_ROWS, len(job.data.splits[split]))))
-    inputs = {k: v for k, v in spec.task.collate(list(rows), job.data.collate.tokenizer).items() if k != "labels"}
+    inputs = {
+        k: v for k, v in spec.task.collate(list(rows), job.data.collate.tokenizer).items() if k != "labels"
+    }
     texts = [
         value
         for row in load_splits(job.prepared.folder, "raw")[split].select(range(len(rows)))

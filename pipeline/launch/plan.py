@@ -68,27 +68,56 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
     choice = spec.choices
     limit = f", at most {spec.trainer.max_minutes:g} minutes" if spec.trainer.max_minutes else ""
     lines = [
-        ("run", f"{spec.name}: task={choice['task']} model={choice['model']} data={choice['data']} "
-                f"strategy={choice['strategy']}"),
-        ("data", ", ".join(f"{count:,} {name}" for name, count in rows.items())
-                 + (" (cached)" if prepared.cached else " (encoded now)")),
-        ("tokens", f"{prepared.tokens.get('train', 0):,} in training, longest row {prepared.longest}"
-                   + (f"; cut short: {sum(cut.values()):,} rows" if cut else "")),
-        ("parameters", f"{prepared.trainable:,} trained of {prepared.total:,} "
-                       f"({prepared.trainable / prepared.total:.2%})"),
-        ("steps", f"{schedule.total_steps:,} = {schedule.epochs} epoch{'s' * (schedule.epochs > 1)} of "
-                  f"{schedule.steps_per_epoch:,}{limit}; batch {spec.trainer.batch_size} = "
-                  f"{machine.world_size} process{'es' * (machine.world_size > 1)} × {schedule.accumulate} "
-                  f"× {-(-spec.trainer.batch_size // machine.world_size // schedule.accumulate)}; "
-                  f"{schedule.tokens:,} tokens"),
-        ("best by", f"{schedule.monitor} ({schedule.mode})" if schedule.monitor else "no validation data: the last step"),
-        ("machine", f"{machine.world_size} × {machine.accelerator}, {machine.threads} threads, precision {machine.precision}"),
-        ("memory", f"about {need.total / GIB:.1f} GiB a process (weights {need.weights / GIB:.2f}, gradients "
-                   f"{need.gradients / GIB:.2f}, optimizer {need.optimizer / GIB:.2f}, activations "
-                   f"{need.activations / GIB:.2f})"
-                   + (_fit(need.total * machine.world_size, free) if machine.accelerator == "cpu" else "")),
-        ("checkpoint", f"{3 * 4 * prepared.trainable / 2**20:.1f} MiB to continue from, "
-                       f"{4 * prepared.trainable / 2**20:.1f} MiB the best"),
+        (
+            "run",
+            f"{spec.name}: task={choice['task']} model={choice['model']} data={choice['data']} "
+            f"strategy={choice['strategy']}",
+        ),
+        (
+            "data",
+            ", ".join(f"{count:,} {name}" for name, count in rows.items())
+            + (" (cached)" if prepared.cached else " (encoded now)"),
+        ),
+        (
+            "tokens",
+            f"{prepared.tokens.get('train', 0):,} in training, longest row {prepared.longest}"
+            + (f"; cut short: {sum(cut.values()):,} rows" if cut else ""),
+        ),
+        (
+            "parameters",
+            f"{prepared.trainable:,} trained of {prepared.total:,} "
+            f"({prepared.trainable / prepared.total:.2%})",
+        ),
+        (
+            "steps",
+            f"{schedule.total_steps:,} = {schedule.epochs} epoch{'s' * (schedule.epochs > 1)} of "
+            f"{schedule.steps_per_epoch:,}{limit}; batch {spec.trainer.batch_size} = "
+            f"{machine.world_size} process{'es' * (machine.world_size > 1)} × {schedule.accumulate} "
+            f"× {-(-spec.trainer.batch_size // machine.world_size // schedule.accumulate)}; "
+            f"{schedule.tokens:,} tokens",
+        ),
+        (
+            "best by",
+            f"{schedule.monitor} ({schedule.mode})"
+            if schedule.monitor
+            else "no validation data: the last step",
+        ),
+        (
+            "machine",
+            f"{machine.world_size} × {machine.accelerator}, {machine.threads} threads, precision {machine.precision}",
+        ),
+        (
+            "memory",
+            f"about {need.total / GIB:.1f} GiB a process (weights {need.weights / GIB:.2f}, gradients "
+            f"{need.gradients / GIB:.2f}, optimizer {need.optimizer / GIB:.2f}, activations "
+            f"{need.activations / GIB:.2f})"
+            + (_fit(need.total * machine.world_size, free) if machine.accelerator == "cpu" else ""),
+        ),
+        (
+            "checkpoint",
+            f"{3 * 4 * prepared.trainable / 2**20:.1f} MiB to continue from, "
+            f"{4 * prepared.trainable / 2**20:.1f} MiB the best",
+        ),
     ]
     return lines
 

@@ -38,7 +38,13 @@ def launch(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
 
 def _torchrun(run: RunDirectory, world_size: int) -> dict[str, Any]:
     """Every process starts from the same frozen directory; the outcome is read from there, not from exit codes."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world_size}"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={world_size}",
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // world_size)))
     child = subprocess.Popen([*command, "-m", "pipeline.train", f"run={run.folder}"], env=environment)
@@ -57,4 +63,6 @@ def _torchrun(run: RunDirectory, world_size: int) -> dict[str, Any]:
         return run.metrics()
     if manifest["state"] == INTERRUPTED:
         raise Interrupted(f"all {world_size} processes left a checkpoint in {run.checkpoints}")
-    raise RunFailed(manifest.get("error") or f"a process ended with code {child.returncode}; see what it printed")
+    raise RunFailed(
+        manifest.get("error") or f"a process ended with code {child.returncode}; see what it printed"
+    )

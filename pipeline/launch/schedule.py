@@ -62,7 +62,12 @@ def _token_steps(spec: RunSpec, prepared: Prepared, machine: Machine) -> int:
     trainer = spec.trainer
     lengths = load_splits(prepared.folder, "encoded")["train"].with_format("numpy")["length"][:]
     return tokens_to_steps(
-        lengths, trainer.max_tokens or 0, trainer.batch_size, machine.world_size, spec.seed, trainer.group_by_length
+        lengths,
+        trainer.max_tokens or 0,
+        trainer.batch_size,
+        machine.world_size,
+        spec.seed,
+        trainer.group_by_length,
     )
 
 

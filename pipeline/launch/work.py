@@ -216,4 +216,3 @@ def _fit(job: Work, trainer: Any) -> None:
     if job.spec.trainer.evaluate_first and job.data.validation_names:
         trainer.validate(job.module, datamodule=job.data, verbose=False)
     trainer.fit(job.module, datamodule=job.data)
-

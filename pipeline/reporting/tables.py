@@ -39,19 +39,27 @@ def arranged(metrics: Mapping[str, Any]) -> tuple[list[list[Any]], dict[str, lis
 
     Every split has a loss, which tells ``val/news`` + ``accuracy`` from ``val`` + ``f1/news``.
     """
-    numbers = {name: value for name, value in metrics.items() if "/" in name and isinstance(value, (int, float))}
+    numbers = {
+        name: value for name, value in metrics.items() if "/" in name and isinstance(value, (int, float))
+    }
     splits = [name.removesuffix("/loss") for name in numbers if name.endswith("/loss")]
     splits.sort(key=lambda split: split != "test")
     of_split = {
         split: {
             name.removeprefix(f"{split}/"): value
             for name, value in numbers.items()
-            if name.startswith(f"{split}/") and not any(name.startswith(f"{s}/") for s in splits if len(s) > len(split))
+            if name.startswith(f"{split}/")
+            and not any(name.startswith(f"{s}/") for s in splits if len(s) > len(split))
         }
         for split in splits
     }
-    names = [name for name in dict.fromkeys(n for values in of_split.values() for n in values) if "/" not in name]
-    overall = [["metric", *splits], *[[name, *[_cell(of_split[s].get(name)) for s in splits]] for name in names]]
+    names = [
+        name for name in dict.fromkeys(n for values in of_split.values() for n in values) if "/" not in name
+    ]
+    overall = [
+        ["metric", *splits],
+        *[[name, *[_cell(of_split[s].get(name)) for s in splits]] for name in names],
+    ]
     by_class = {}
     for split, values in of_split.items():
         pairs = [name.split("/", 1) for name in values if "/" in name]

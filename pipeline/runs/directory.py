@@ -107,7 +107,9 @@ class RunDirectory:
             lock.acquire()
         except Timeout:
             raise BadInput(
-                Problem(str(self.folder), "another process works on this run", "wait for it, or stop it first")
+                Problem(
+                    str(self.folder), "another process works on this run", "wait for it, or stop it first"
+                )
             ) from None
         try:
             yield
@@ -129,7 +131,9 @@ def open_run(path: str, key: str = "run") -> RunDirectory:
     if (folder / "manifest.json").is_file():
         return RunDirectory(folder.resolve())
     if not folder.is_dir():
-        near = nearest(folder.name, [p.name for p in folder.parent.iterdir()]) if folder.parent.is_dir() else ""
+        near = (
+            nearest(folder.name, [p.name for p in folder.parent.iterdir()]) if folder.parent.is_dir() else ""
+        )
         raise BadInput(Problem(key, f"there is no folder {path}", "a run directory", near))
     raise BadInput(Problem(key, f"{path} is not a run directory: it has no manifest.json", "a run directory"))
 

@@ -25,7 +25,13 @@ class CheckpointCallback(Callback):
     """See :class:`pipeline.training.checkpoints.Checkpoints`."""
 
     def __init__(
-        self, folder: Path, *, monitor: str | None, mode: str, every_steps: int | None, every_seconds: float | None
+        self,
+        folder: Path,
+        *,
+        monitor: str | None,
+        mode: str,
+        every_steps: int | None,
+        every_seconds: float | None,
     ) -> None:
         self.last, self.best = folder / "last.ckpt", folder / "best.ckpt"
         self.monitor, self.mode = monitor, mode
@@ -37,7 +43,9 @@ class CheckpointCallback(Callback):
 
     # Continue
 
-    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         if self._random is not None:
             random_state.restore(self._random)
             self._random, self._written_step = None, trainer.global_step
@@ -65,7 +73,9 @@ class CheckpointCallback(Callback):
         trainer.save_checkpoint(self.last, weights_only=False)
         self._written_at, self._written_step = time.monotonic(), trainer.global_step
 
-    def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(
+        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         states: list[Any] = [random_state.capture()]
         if trainer.world_size > 1:
             states = [None] * trainer.world_size
@@ -79,7 +89,9 @@ class CheckpointCallback(Callback):
             progress["is_last_batch"] = False
         checkpoint["logs"] = {logger.name: logger.position() for logger in rewindable(trainer.loggers)}
 
-    def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(
+        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         self._random = checkpoint["random"][trainer.global_rank]
 
     # Best

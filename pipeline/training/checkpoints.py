@@ -39,4 +39,3 @@ class Checkpoints(CallbackSpec):
             every_steps=self.every_steps,
             every_seconds=None if self.every_minutes is None else self.every_minutes * 60,
         )
-

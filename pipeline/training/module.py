@@ -81,7 +81,9 @@ class FineTuning(LightningModule):
         loss, weight = step[0], step[1]
         # Lightning has divided every loss by the accumulation count, and averaged gradients over processes.
         factor = self.trainer.accumulate_grad_batches * world / weight
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        gradients = [
+            p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+        ]
         torch._foreach_mul_(gradients, factor)
         self._step_loss = self._step_weight = None
         number = self.trainer.global_step + 1
@@ -152,7 +154,9 @@ class FineTuning(LightningModule):
         state = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if name in self.trained}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
         """Restore what :meth:`state_dict` gave.
 
         Raises RuntimeError unless the keys are exactly the trained ones: a lost head must never pass.

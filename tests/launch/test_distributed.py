@@ -10,11 +10,22 @@ import torch
 from tests.conftest import Command, manifest_of, only_run
 
 # Without dropout nothing differs between processes but the order of sums.
-KEYS = ["strategy=full", "model.dropout=0.0", "trainer.batch_size=16", "trainer.max_epochs=2", "trainer.log_every=1"]
+KEYS = [
+    "strategy=full",
+    "model.dropout=0.0",
+    "trainer.batch_size=16",
+    "trainer.max_epochs=2",
+    "trainer.log_every=1",
+]
 VARIANTS = {
     "one": [],
     "accumulated": ["hardware.micro_batch=3"],
-    "two processes": ["hardware=ddp", "hardware.accelerator=cpu", "hardware.threads=1", "hardware.micro_batch=4"],
+    "two processes": [
+        "hardware=ddp",
+        "hardware.accelerator=cpu",
+        "hardware.threads=1",
+        "hardware.micro_batch=4",
+    ],
 }
 
 
@@ -53,4 +64,6 @@ def test_accumulation_and_processes_change_nothing(
         assert [row["text"] for row in predicted] == [
             json.loads(line)["text"] for line in (one / "predictions/test.jsonl").open()
         ]
-    assert json.loads((only_run(folders["two processes"]) / "manifest.json").read_text())["state"] == "finished"
+    assert (
+        json.loads((only_run(folders["two processes"]) / "manifest.json").read_text())["state"] == "finished"
+    )

@@ -59,7 +59,9 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_ends_bit_identical(small: list[str], command: Command, tmp_path: Path) -> None:
+def test_killed_at_random_moments_ends_bit_identical(
+    small: list[str], command: Command, tmp_path: Path
+) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir(), cut.mkdir()
     done = command("train", *small, *KEYS, cwd=whole)
@@ -90,7 +92,9 @@ def test_killed_at_random_moments_ends_bit_identical(small: list[str], command: 
 
 
 @pytest.mark.slow
-def test_asked_to_stop_leaves_a_checkpoint_and_code_75(small: list[str], command: Command, tmp_path: Path) -> None:
+def test_asked_to_stop_leaves_a_checkpoint_and_code_75(
+    small: list[str], command: Command, tmp_path: Path
+) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir(), cut.mkdir()
     keys = [*small, "trainer.max_epochs=30", "trainer.log_every=1", "callbacks.checkpoint.every_minutes=null"]

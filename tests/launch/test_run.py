@@ -22,7 +22,9 @@ def test_scores_are_those_of_scikit_learn(finished: Path) -> None:
     assert scores["test/accuracy"] == pytest.approx(sklearn.accuracy_score(true, said), abs=1e-6)
     assert scores["test/f1"] == pytest.approx(sklearn.f1_score(true, said, average="macro"), abs=1e-6)
     probability = [row["prediction"]["scores"]["good"] for row in rows]
-    assert scores["test/auroc"] == pytest.approx(sklearn.roc_auc_score([t == "good" for t in true], probability), abs=1e-6)
+    assert scores["test/auroc"] == pytest.approx(
+        sklearn.roc_auc_score([t == "good" for t in true], probability), abs=1e-6
+    )
     confusion = [row[1:] for row in scores["tables"]["test/confusion_matrix"][1:]]
     assert confusion == sklearn.confusion_matrix(true, said).tolist()
     assert scores["test/accuracy"] > 0.8, "the made-up reviews are easy"
@@ -49,7 +51,9 @@ def test_the_loss_is_that_of_the_model_itself(finished: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_call_is_the_same_run(small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_call_is_the_same_run(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     runs = [Run.train([*small, *QUICK, "seed=0"]) for _ in range(2)]
     other = Run.train([*small, *QUICK, "seed=1"])

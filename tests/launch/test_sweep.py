@@ -52,7 +52,9 @@ def test_a_failing_job_ends_no_other(small: list[str], command: Command, tmp_pat
     assert {path: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")} == before, again.stderr
 
 
-def test_a_mistake_in_any_job_stops_all_before_the_first(small: list[str], command: Command, tmp_path: Path) -> None:
+def test_a_mistake_in_any_job_stops_all_before_the_first(
+    small: list[str], command: Command, tmp_path: Path
+) -> None:
     done = command("train", "-m", *small, "optimizer.lr=1e-3,-1", "strategy=full,lroa")
     assert done.returncode == 2
     assert "optimizer.lr" in done.stderr and "lora" in done.stderr and "Traceback" not in done.stderr

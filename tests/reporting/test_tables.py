@@ -6,7 +6,14 @@ from pipeline.reporting.tables import arranged, show_pairs, show_paths, show_sco
 
 
 def test_scores_have_one_column_a_split(capsys):
-    scores = {"val/f1": 0.75, "val/loss": 1.0, "test/f1": 0.5, "test/f1/bad": 0.25, "test/loss": 2.0, "best_step": 4}
+    scores = {
+        "val/f1": 0.75,
+        "val/loss": 1.0,
+        "test/f1": 0.5,
+        "test/f1/bad": 0.25,
+        "test/loss": 2.0,
+        "best_step": 4,
+    }
     tables = {f"{split}/confusion": [["true \\ predicted", "bad"], ["bad", 7]] for split in ("test", "val")}
     show_scores(scores, tables)
     shown = capsys.readouterr().out
