@@ -33,7 +33,7 @@ class Schedule:
 
 
 def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
-    """Raises BadInput for a monitored metric that the task does not report, or a split with less rows than processes."""
+    """Raises BadInput for a monitored metric that the task does not report, or for more processes than rows."""
     if small := [name for name, count in prepared.rows.items() if count < machine.world_size]:
         what = f"{machine.world_size} processes, but the {small[0]} split has {prepared.rows[small[0]]} rows"
         raise BadInput(Problem("hardware.devices", what, "at most as many processes as rows"))
