@@ -31,10 +31,8 @@ def read_rows(path: str | None, like: Source) -> Iterator[dict[str, Any]]:
 
 
 def _reading(files: list[Located], like: Source) -> Reading:
-    if not isinstance(like, Files):
-        reading = Reading()
-    else:
-        reading = Reading(None, like.encoding, like.delimiter, like.quote)
+    alike = (None, like.encoding, like.delimiter, like.quote) if isinstance(like, Files) else ()
+    reading = Reading(*alike)
     for file in files:
         try:
             reading.format_of(file)
