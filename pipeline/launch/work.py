@@ -55,6 +55,8 @@ def work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
         manifest = run.manifest()
         if manifest["state"] == FINISHED:
             return run.metrics()
+        if manifest["starts"]:
+            _warn_of_changes(manifest["environment"]["packages"], environment()["packages"])
         state = TRAINED if manifest["state"] == TRAINED else RUNNING
         run.update(state=state, starts=manifest["starts"] + 1, error=None, environment=environment())
         try:
@@ -65,6 +67,13 @@ def work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
         except BaseException as error:
             run.update(state=FAILED, error=f"{type(error).__name__}: {error}")
             raise
+
+
+def _warn_of_changes(before: dict[str, str | None], now: dict[str, str | None]) -> None:
+    """Versions are no part of a run's identity, but its numbers can depend on them."""
+    for name, version in now.items():
+        if before.get(name) != version:
+            print(f"warning: the run started with {name} {before.get(name)}, now it is {version}", file=sys.stderr)
 
 
 def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:

@@ -16,7 +16,7 @@ EXPECTED = {
     "callbacks": 6,
     "data": 4,
     "debug": 4,
-    "experiment": 3,
+    "experiment": 2,
     "hardware": 4,
     "logger": 5,
     "model": 10,
