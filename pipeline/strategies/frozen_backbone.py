@@ -20,7 +20,7 @@ class FrozenBackbone(Strategy):
     with ``requires_grad=False`` leaves that dropout on.
     """
 
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-2
 
     def adapt(self, model: "nn.Module") -> "nn.Module":
         """Raises BadInput for a model without a head."""
