@@ -134,7 +134,7 @@ def test_python_runs(folder: Path):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^0\.\d+ \[{'label': '(neg|pos)ative'", done.stdout)
+    assert re.search(r"^0\.\d+ \[{'label': '(negative|positive)'", done.stdout)
 
 
 def test_generated_tables_are_fresh():

@@ -73,7 +73,10 @@ def _warn_of_changes(before: dict[str, str | None], now: dict[str, str | None]) 
     """Versions are no part of a run's identity, but its numbers can depend on them."""
     for name, version in now.items():
         if before.get(name) != version:
-            print(f"warning: the run started with {name} {before.get(name)}, now it is {version}", file=sys.stderr)
+            print(
+                f"warning: the run started with {name} {before.get(name)}, now it is {version}",
+                file=sys.stderr,
+            )
 
 
 def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:

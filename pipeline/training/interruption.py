@@ -23,6 +23,13 @@ def _handle(number: int, frame: FrameType | None) -> None:
     _stop.set()
 
 
+def listen_alone() -> None:
+    """Undo what Lightning does when a fit starts: its own SIGTERM handler, put around ours, ends a run at the next
+    end of an epoch without a checkpoint. It restores what it found afterwards."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _handle)
+
+
 @contextmanager
 def listening() -> Iterator[None]:
     """Take SIGINT and SIGTERM over while a run works; outside the main thread nothing is changed."""

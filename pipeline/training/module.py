@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 
 from pipeline.runs.splits import prefix_of
+from pipeline.training import interruption
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer
 
@@ -64,6 +65,7 @@ class FineTuning(LightningModule):
     def on_train_start(self) -> None:
         # Not at the start of an epoch: a run that goes on inside one does not pass there.
         self.strategy.train_mode(self.model)
+        interruption.listen_alone()
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         output = self.task.loss(self.model, batch["inputs"])
