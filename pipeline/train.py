@@ -12,9 +12,10 @@ def main() -> None:
     call = parse(sys.argv[1:], command="train")
     if call.multirun:
         from pipeline.compose.multirun import run_multirun
+        from pipeline.reporting.tables import show_leaderboard
         from pipeline.sweep_job import train_frozen
 
-        return run_multirun(call, train_frozen)
+        return show_leaderboard(run_multirun(call, train_frozen))
 
     folder = call.given("run")
     composed_and_spec = None if folder else check(call)

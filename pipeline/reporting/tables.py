@@ -34,6 +34,18 @@ def show_scores(metrics: Mapping[str, Any], tables: Mapping[str, Sequence[Sequen
                 console.print(_grid(title, rows))
 
 
+def show_leaderboard(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The jobs of a sweep, best first; what each was, how it ended and the metric that ranks it."""
+    from rich.console import Console
+
+    metric = next((row["monitor"] for row in rows if row["monitor"]), "metric")
+    cells = [
+        [row["id"], row["state"], _cell(row["optimized_metric"]), row["overrides"], row["error"]]
+        for row in rows
+    ]
+    Console(highlight=False).print(_grid("sweep", [["run", "state", metric, "overrides", "error"], *cells]))
+
+
 def arranged(metrics: Mapping[str, Any]) -> tuple[list[list[Any]], dict[str, list[list[Any]]]]:
     """Metrics by full name as a grid of metric × split, and for each split a grid of class × metric.
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.reporting.tables import arranged, show_pairs, show_paths, show_scores
+from pipeline.reporting.tables import arranged, show_leaderboard, show_pairs, show_paths, show_scores
 
 
 def test_scores_have_one_column_a_split(capsys):
@@ -32,6 +32,22 @@ def test_a_named_validation_set_is_not_taken_for_a_class():
         "val": [["class", "f1"], ["news", "5.0000"]],
         "val/news": [["class", "f1"], ["news", "3.0000"]],
     }
+
+
+def test_the_leaderboard_names_what_failed(capsys):
+    best = {
+        "id": "a1",
+        "state": "finished",
+        "monitor": "val/f1",
+        "optimized_metric": 0.75,
+        "overrides": "x=1",
+        "error": "",
+    }
+    failed = {**best, "id": "b2", "state": "failed", "monitor": None, "optimized_metric": None, "error": "no"}
+    show_leaderboard([best, failed])
+    shown = capsys.readouterr().out
+    assert "val/f1" in shown and "0.7500" in shown
+    assert shown.index("a1") < shown.index("b2") and "failed" in shown
 
 
 def test_pairs_go_where_they_are_asked_to(capsys):
