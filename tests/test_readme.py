@@ -83,14 +83,11 @@ def first_line(block: object) -> str:
 def test_commands_run(block: Block, folder: Path):
     done = bash(block, folder, SHORTER)
     assert done.returncode == 0, done.stderr[-3000:]
-    trained = [
-        line for line in block.text.splitlines() if "pipeline.train" in line and "-m strategy" not in line
-    ]
-    other = ("--help", "--cfg", " -m strategy")
-    lines = [line for line in block.text.splitlines() if "pipeline.train" in line]
-    trained = [line for line in lines if not any(word in line for word in other)]
+    lines = [line for line in block.text.splitlines() if "pipeline.train " in line]
+    grids = {" -m strategy=lora,full seed=0,1": 4, "--help": 0, "--cfg": 0}
+    expected = sum(next((jobs for word, jobs in grids.items() if word in line), 1) for line in lines)
     runs = [path for path in folder.glob("outputs/*/*/*/manifest.json") if "/reviews/" not in str(path)]
-    assert len(runs) == len(trained)
+    assert len(runs) == expected
     assert all((path.parent / "model/model.safetensors").is_file() for path in runs)
 
 
