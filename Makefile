@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# A worker a core, with one thread each (tests/conftest.py).
+WORKERS := -n auto --maxprocesses 8 --dist worksteal
 EXPERIMENTS := $(notdir $(basename $(wildcard conf/experiment/*.yaml)))
 
 .DEFAULT_GOAL := help
@@ -38,10 +40,10 @@ format: $(VENV)/.installed-dev  ## Let the formatter and the linter's safe fixes
 	$(BIN)/ruff check --fix .
 
 test: lint  ## Lint and run every test.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## The tests that take seconds.
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(ARGS)
 
 benchmark: $(VENV)/.installed-dev  ## Compare with HF Trainer and PEFT at the same settings (about an hour).
 	$(BIN)/python -m benchmarks.quality $(ARGS)

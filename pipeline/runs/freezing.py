@@ -27,12 +27,9 @@ def result_relevant(spec: RunSpec, prepared: Prepared) -> dict[str, Any]:
     trainer = canonical(spec.trainer)
     for key in _WITHOUT_EFFECT:
         trainer.pop(key)
-    checkpoint = canonical(spec.model)
-    for key in ("checkpoint", "revision", "sha256"):  # the fingerprint says what was read
-        checkpoint.pop(key)
     return {
         "task": canonical(spec.task),
-        "model": {**checkpoint, "fingerprint": prepared.checkpoint["fingerprint"]},
+        "model": {**canonical(spec.model), "fingerprint": prepared.checkpoint["fingerprint"]},
         "data": {**canonical(spec.data), "fingerprint": prepared.data_fingerprint},
         "strategy": canonical(spec.strategy),
         "optimizer": canonical(spec.optimizer),

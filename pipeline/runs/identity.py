@@ -14,7 +14,10 @@ _OURS = ("pipeline", "builtins")
 def canonical(value: Any) -> Any:
     """Plain JSON of a component, its class named, so that equal settings give equal text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: canonical(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        # Where content lies does not matter: its fingerprint stands beside the component.
+        places = getattr(type(value), "places", ())
+        names = [f.name for f in dataclasses.fields(value) if f.name not in places]
+        fields = {name: canonical(getattr(value, name)) for name in names}
         return {
             "_target_": f"{type(value).__module__}.{type(value).__qualname__}",
             **_code(type(value)),

@@ -44,6 +44,8 @@ class Source:
     overfit: Annotated[int, Field(ge=1)] | None = None
 
     licence: ClassVar[str] = ""
+    # Options that only say where the rows lie: what is there is in the fingerprint.
+    places: ClassVar[tuple[str, ...]] = ()
 
     def load(self) -> "DatasetDict":
         """The raw rows: splits ``train``, ``validation``, ``test`` as far as the source has them.

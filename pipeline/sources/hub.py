@@ -39,6 +39,8 @@ class Hub(Source):
         default_factory=lambda: dict.fromkeys(("train", "validation", "test"))
     )
 
+    places = ("dataset", "revision")
+
     def load(self) -> "DatasetDict":
         from datasets import DatasetDict, load_from_disk
 

@@ -66,6 +66,9 @@ def test_the_id_depends_on_what_was_read_and_not_on_its_name():
     checkpoint = {"folder": "elsewhere", "fingerprint": "c" * 64, "commit": None}
     assert id_of(checkpoint=checkpoint) == id_of()
     assert id_of(checkpoint={**checkpoint, "fingerprint": "f" * 64}) != id_of()
+    of_files = {name: id_of("data=files", f"data.train={name}") for name in ("a.csv", "b/c.csv")}
+    assert len(set(of_files.values())) == 1
+    assert id_of("data=files", "data.train=a.csv", "data.columns={text: body}") not in of_files.values()
 
 
 def test_a_frozen_run_holds_its_files_and_facts(tmp_path: Path):
