@@ -13,6 +13,7 @@ import yaml
 
 from pipeline.errors import BadInput, Problem
 from pipeline.runs.directory import RunDirectory, write_whole
+from pipeline.runs.environment import usable_cpus
 
 if TYPE_CHECKING:
     from pipeline.launch.hardware import Hardware
@@ -67,7 +68,7 @@ def look(hardware: Hardware) -> Machine:
     accelerator = hardware.accelerator
     if accelerator == "auto":
         accelerator = "gpu" if _gpus() else "mps" if _has_mps() else "cpu"
-    there = {"gpu": _gpus(), "mps": int(_has_mps()), "cpu": os.cpu_count() or 1}[accelerator]
+    there = {"gpu": _gpus(), "mps": int(_has_mps()), "cpu": usable_cpus()}[accelerator]
     devices = hardware.devices
     if devices == "auto":
         devices = there if accelerator == "gpu" else 1
@@ -78,7 +79,7 @@ def look(hardware: Hardware) -> Machine:
     precision = hardware.precision if hardware.precision != "auto" else _precision(accelerator)
     if precision == "16" and accelerator == "cpu":
         raise BadInput(Problem("hardware.precision", "16 needs a GPU", "32 or bf16 on a CPU"))
-    threads = hardware.threads or max(1, (os.cpu_count() or 1) // (devices if accelerator == "cpu" else 1))
+    threads = hardware.threads or max(1, usable_cpus() // (devices if accelerator == "cpu" else 1))
     micro = None if hardware.micro_batch == "auto" else hardware.micro_batch
     return Machine(accelerator, devices, precision, micro, threads)
 

@@ -13,6 +13,7 @@ from pipeline.errors import Interrupted
 from pipeline.launch.machine import resolve
 from pipeline.launch.work import work
 from pipeline.runs.directory import FINISHED, INTERRUPTED, RunDirectory
+from pipeline.runs.environment import usable_cpus
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -46,7 +47,7 @@ def _torchrun(run: RunDirectory, world_size: int) -> dict[str, Any]:
         f"--nproc-per-node={world_size}",
     ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // world_size)))
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, usable_cpus() // world_size)))
     child = subprocess.Popen([*command, "-m", "pipeline.train", f"run={run.folder}"], env=environment)
 
     def pass_on(number: int, frame: FrameType | None) -> None:

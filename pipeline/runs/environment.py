@@ -21,7 +21,7 @@ def environment() -> dict[str, Any]:
         "machine": {
             "system": platform.platform(),
             "processor": platform.machine(),
-            "cpus": os.cpu_count(),
+            "cpus": usable_cpus(),
         },
         "commit": _commit(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]] if sys.argv else [],
@@ -33,6 +33,13 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def usable_cpus() -> int:
+    """Cores that this process may run on: in a job of a cluster fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _commit() -> str | None:

@@ -16,7 +16,7 @@ def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_gpus", lambda: 0)
     monkeypatch.setattr(machine, "_has_mps", lambda: False)
     monkeypatch.setattr(machine, "_has_amx", lambda: False)
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(machine, "usable_cpus", lambda: 4)
 
 
 def test_a_machine_without_gpu(four_cores):
@@ -57,5 +57,5 @@ def test_what_is_not_there(four_cores, hardware: Hardware, where: str):
 def test_a_run_keeps_what_it_first_started_with(four_cores, tmp_path: Path, monkeypatch):
     run = RunDirectory(tmp_path)
     first = resolve(run, Hardware(precision="bf16"))
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(machine, "usable_cpus", lambda: 64)
     assert resolve(run, Hardware()) == first == Machine("cpu", 1, "bf16", None, 4)

@@ -1,10 +1,13 @@
 """What the manifest says of versions and machine."""
 
 import json
+import os
 import platform
 import subprocess
 import sys
 from importlib.metadata import version
+
+import pytest
 
 from pipeline.runs import environment
 from tests.conftest import ROOT
@@ -16,6 +19,16 @@ def test_it_says_what_is_installed_here():
     assert found["packages"]["torch"] == version("torch")
     assert found["machine"]["cpus"] >= 1
     json.dumps(found)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux says which cores are allowed")
+def test_only_the_cores_that_are_allowed_count():
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        "from pipeline.runs.environment import usable_cpus; print(usable_cpus())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1"]
 
 
 def test_a_package_that_is_not_there_is_none():
