@@ -1,7 +1,7 @@
-"""Tables of README.md that follow from the program itself, written between markers.
+"""Tables of docs/ that follow from the program itself, written between markers.
 
 python docs/generate.py            write them
-python docs/generate.py --check    exit code 1 where README.md is out of date
+python docs/generate.py --check    exit code 1 where a page is out of date
 """
 
 import re
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
+PAGES = (ROOT / "docs/guide.md", ROOT / "docs/options.md")
 sys.path.insert(0, str(ROOT))
 
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -69,13 +69,13 @@ def generated(text: str) -> str:
 
 
 def main() -> None:
-    before = README.read_text(encoding="utf-8")
-    after = generated(before)
-    if sys.argv[1:] == ["--check"]:
-        if before != after:
-            sys.exit("README.md is out of date: python docs/generate.py")
-        return
-    README.write_text(after, encoding="utf-8")
+    for page in PAGES:
+        before = page.read_text(encoding="utf-8")
+        after = generated(before)
+        if sys.argv[1:] != ["--check"]:
+            page.write_text(after, encoding="utf-8")
+        elif before != after:
+            sys.exit(f"{page.name} is out of date: python docs/generate.py")
 
 
 if __name__ == "__main__":

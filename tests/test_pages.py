@@ -1,4 +1,4 @@
-"""README.md works as it stands: every command of it is run.
+"""README.md and docs/guide.md work as they stand: every command of them is run.
 
 Trainings are cut short by a few more words (`SHORTER`) at the end of each call of train, plan and prepare
 that does not name a run. A comment above a block changes that: "composed only" (it needs a hub or a GPU)
@@ -22,7 +22,8 @@ import pytest
 from tests.conftest import ROOT, environment
 from tests.documents import Block, blocks
 
-PAGE = ROOT / "README.md"
+README, GUIDE = ROOT / "README.md", ROOT / "docs/guide.md"
+PAGES = (README, GUIDE)
 SHORTER = ["data.limit=64", "trainer.max_steps=4", "hardware.threads=1"]
 # A function of bash, so that commands run as they are written, pipes and variables included.
 PYTHON = """
@@ -67,11 +68,12 @@ def bash(block: Block, folder: Path, more: list[str]) -> subprocess.CompletedPro
 
 
 COMPOSED, NOT_RUN = "composed only: ", "not run: "
-RUN = [block for block in blocks(PAGE, "bash") if not block.mark]
+BASH = [block for page in PAGES for block in blocks(page, "bash")]
+RUN = [block for block in BASH if not block.mark]
 
 
 def marked(start: str) -> list[Block]:
-    return [block for block in blocks(PAGE, "bash") if block.mark.startswith(start)]
+    return [block for block in BASH if block.mark.startswith(start)]
 
 
 def first_line(block: object) -> str:
@@ -84,7 +86,7 @@ def test_commands_run(block: Block, folder: Path):
     done = bash(block, folder, SHORTER)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line for line in block.text.splitlines() if "pipeline.train " in line]
-    grids = {" -m strategy=lora,full seed=0,1": 4, "--help": 0, "--cfg": 0}
+    grids = {" -m strategy=lora,full seed=0,1": 4, " -m experiment=": 2, "--help": 0, "--cfg": 0}
     expected = sum(next((jobs for word, jobs in grids.items() if word in line), 1) for line in lines)
     runs = [path for path in folder.glob("outputs/*/*/*/manifest.json") if "/reviews/" not in str(path)]
     assert len(runs) == expected
@@ -106,10 +108,10 @@ def test_make_targets_are_there():
 
 
 def test_every_block_is_run_or_says_why_not():
-    assert len(RUN) + len(marked(COMPOSED)) + len(marked(NOT_RUN)) == len(blocks(PAGE, "bash"))
+    assert len(RUN) + len(marked(COMPOSED)) + len(marked(NOT_RUN)) == len(BASH)
 
 
-@pytest.mark.parametrize("block", blocks(PAGE, "console"), ids=first_line)
+@pytest.mark.parametrize("block", blocks(README, "console"), ids=first_line)
 def test_shown_errors_are_what_is_said(block: Block, folder: Path):
     command, said = block.text.split("\n", 1)
     done = bash(block._replace(text=command.removeprefix("$ ")), folder, [])
@@ -119,7 +121,7 @@ def test_shown_errors_are_what_is_said(block: Block, folder: Path):
 
 @pytest.mark.slow
 def test_python_runs(folder: Path):
-    (block,) = blocks(PAGE, "python")
+    (block,) = blocks(GUIDE, "python")
     before = "from pipeline import Run\ntrain = Run.train\n"
     before += f"Run.train = lambda words: train([*words, *{SHORTER}])\n"
     done = subprocess.run(
@@ -141,7 +143,7 @@ def test_generated_tables_are_fresh():
 
 
 def test_a_changed_table_is_made_anew():
-    text = PAGE.read_text(encoding="utf-8")
+    text = (ROOT / "docs/options.md").read_text(encoding="utf-8")
     assert module("generate").generated(text.replace("| `model` |", "| `modle` |")) == text
     assert "`strategy=lora`" in text
 
@@ -155,7 +157,9 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
         assert {true, *map(str, counts)} <= set(texts)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/extending.md", "docs/decisions.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{name}.md" for name in ("guide", "options", "extending", "decisions"))]
+)
 def test_links_lead_somewhere(page: str):
     path = ROOT / page
     links = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
