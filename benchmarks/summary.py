@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SIDES = ("hydratune", "hf_trainer")
-COLUMNS = ("strategy", "hydratune", "HF Trainer", "difference (points)", "time ratio", "seeds")
+COLUMNS = ("strategy", "hydratune", "HF Trainer", "difference (points)", "seeds")
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None]:
@@ -20,10 +20,9 @@ def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None]:
 
 
 def summarize(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """By strategy: accuracy of both sides in percent, difference of seed pairs in points, ratio of times.
+    """By strategy: accuracy of both sides in percent, and difference of seed pairs in points.
 
-    Only seeds that both sides have finished count. The time ratio is the median over seeds of this program's
-    seconds to Trainer's.
+    Only seeds that both sides have finished count.
     """
     summary = {}
     for strategy in dict.fromkeys(run["strategy"] for run in runs):
@@ -40,7 +39,6 @@ def summarize(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "seeds": [ours["seed"] for ours, _ in pairs],
             **{side: _numbers(values) for side, values in zip(SIDES, points, strict=True)},
             "difference": _numbers(differences),
-            "time_ratio": statistics.median(ours["seconds"] / theirs["seconds"] for ours, theirs in pairs),
         }
     return summary
 
@@ -57,12 +55,11 @@ def table(summary: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[tuple
             strategy,
             *(_shown(numbers[side]) for side in SIDES),
             _shown(numbers["difference"], sign="+"),
-            f"{numbers['time_ratio']:.2f}",
             str(len(numbers["seeds"])),
         )
         for strategy, numbers in summary.items()
     ]
-    return [*rows, (baseline["name"], f"{100 * baseline['accuracy']:.2f}", "", "", "", "")]
+    return [*rows, (baseline["name"], f"{100 * baseline['accuracy']:.2f}", "", "", "")]
 
 
 def _shown(numbers: Mapping[str, float | None], sign: str = "") -> str:

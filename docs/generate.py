@@ -1,15 +1,16 @@
-"""Tables of docs/ that follow from the program itself, written between markers.
+"""Tables of the pages that follow from the program and its recorded results, written between markers.
 
 python docs/generate.py            write them
 python docs/generate.py --check    exit code 1 where a page is out of date
 """
 
+import json
 import re
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "docs/guide.md", ROOT / "docs/options.md")
+PAGES = (ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/options.md")
 sys.path.insert(0, str(ROOT))
 
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -48,6 +49,14 @@ def options() -> str:
     return _table(("option", "is"), rows)
 
 
+def quality() -> str:
+    """The recorded comparison with HF Trainer."""
+    from benchmarks.summary import COLUMNS, table
+
+    result = json.loads((ROOT / "benchmarks/results/quality.json").read_text(encoding="utf-8"))
+    return _table(COLUMNS, table(result["summary"], result["baseline"]))
+
+
 def _options(group: str) -> dict[str, Path]:
     """Those that are shipped, whatever is in a folder `conf` here."""
     from pipeline.compose import locations
@@ -60,7 +69,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-TABLES = {"commands": commands, "groups": groups, "options": options}
+TABLES = {"commands": commands, "groups": groups, "options": options, "quality": quality}
 
 
 def generated(text: str) -> str:
