@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import BadInput, Problem
 from pipeline.runs.directory import RunDirectory, open_run
 
 if TYPE_CHECKING:
@@ -35,11 +36,9 @@ class Run:
 
         Raises Interrupted when it was asked to stop; the directory can be resumed then.
         """
-        from pipeline.launch.process import launch
-
         start = _start("train", overrides, config_dir)
-        run, _ = start.freeze_or_resume()
-        launch(run, start.ready.spec)
+        run, resumed = start.freeze_or_resume()
+        start.launch(run, resumed)
         return cls(run.folder)
 
     @staticmethod
@@ -98,10 +97,11 @@ class Run:
         """What the model says of each row, in their order.
 
         rows: column -> value, or plain texts. columns: role -> column; None: as in training, or named as
-        their roles are.
+        their roles are. Raises BadInput for rows that are neither, or lack what the task reads.
         """
-        texts = ({"text": row} if isinstance(row, str) else row for row in rows)
-        return [said for _, said in self._trained.predict(texts, columns)]
+        if isinstance(rows, str | Mapping):
+            raise BadInput(Problem("rows", f"one {type(rows).__name__}", "a list of rows: [row]"))
+        return [said for _, said in self._trained.predict(_as_rows(rows), columns)]
 
     @cached_property
     def _trained(self) -> Trained:
@@ -111,6 +111,13 @@ class Run:
 
         used = open_finished(str(self.folder), command="predict")
         return Trained(used.run, used.spec, used.hardware)
+
+
+def _as_rows(rows: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, str | Mapping):
+            raise BadInput(Problem(f"row {number}", f"{row!r} is no row", "a text, or column -> value"))
+        yield {"text": row} if isinstance(row, str) else row
 
 
 def _start(command: str, overrides: Sequence[str], config_dir: str | None) -> Start:

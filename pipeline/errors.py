@@ -39,6 +39,14 @@ class BadInput(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class Diverged(RuntimeError):
+    """Training left the finite numbers, and what it would go on to is worth nothing; exit code 1."""
+
+
+class RunFailed(RuntimeError):
+    """A process of the run, which has said why, ended without finishing it; exit code 1."""
+
+
 class Interrupted(Exception):
     """The run was asked to stop and left a checkpoint to resume from; exit code 75."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from pipeline.compose.composing import Composed, compose_onto
@@ -28,7 +29,7 @@ class Start:
     def freeze_or_resume(self) -> tuple[RunDirectory, bool]:
         """The run directory to work in, and whether it is one that was cut off before.
 
-        Raises BadInput where a run cannot go on as asked.
+        Raises BadInput where no directory can be made.
         """
         spec, prepared, files = self.ready.spec, self.ready.prepared, frozen_files(self.composed)
         if spec.resume is None:
@@ -37,28 +38,42 @@ class Start:
             run = unfinished(home(spec), run_id(spec, prepared))
             return (run, True) if run else (freeze(spec, prepared, files), False)
         run = open_run(spec.resume, "resume")
-        if run.state == FINISHED:
-            raise BadInput(
-                Problem("resume", f"{run.folder} has finished", "a run that was cut off, or a new run")
-            )
-        check_resumable(run, spec, prepared)
         for name, content in files.items():
             write_whole(run.folder / name, content)
         return run, True
+
+    def launch(self, run: RunDirectory, resumed: bool) -> dict[str, Any]:
+        """Work until the run ends; the content of metrics.json.
+
+        Nothing is left of a new run that is refused before it trained, as by weights that turn out not to fit.
+        """
+        try:
+            return launch(run, self.ready.spec)
+        except BadInput:
+            if not resumed and not run.last_checkpoint.exists():
+                shutil.rmtree(run.folder)
+            raise
 
 
 def prepare_start(composed: Composed, spec: RunSpec) -> Start:
     """Prepare the data and the model of a checked configuration; nothing is written to the outputs.
 
     With `resume=DIR` the configuration is the frozen one, not today's defaults, with the overrides on top.
-    Raises BadInput.
+    Raises BadInput, also where a run cannot go on as asked.
     """
-    if spec.resume not in (None, "auto"):
-        frozen, frozen_spec = load_frozen(open_run(str(spec.resume), "resume"))
+    run = None if spec.resume in (None, "auto") else open_run(str(spec.resume), "resume")
+    if run is not None:
+        if run.state == FINISHED:
+            allowed = f"a run that was cut off; a new one starts from its weights with model.checkpoint={run.folder}"
+            raise BadInput(Problem("resume", f"{run.folder} has finished", allowed))
+        frozen, frozen_spec = load_frozen(run)
         given = lasting(composed.overrides)
         composed = compose_onto(frozen, given) if given else frozen
         spec = dataclasses.replace(load(composed) if given else frozen_spec, resume=spec.resume)
-    return Start(composed, get_ready(spec))
+    ready = get_ready(spec)
+    if run is not None:
+        check_resumable(run, spec, ready.prepared)
+    return Start(composed, ready)
 
 
 def work_on(folder: str) -> tuple[RunDirectory, dict[str, Any]]:

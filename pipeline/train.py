@@ -12,15 +12,16 @@ def main() -> None:
     call = parse(sys.argv[1:], command="train")
     if call.multirun:
         from pipeline.compose.multirun import run_multirun
-        from pipeline.reporting.tables import show_leaderboard
+        from pipeline.reporting.tables import show_leaderboard, show_paths
         from pipeline.sweep_job import train_frozen
 
-        return show_leaderboard(run_multirun(call, train_frozen))
+        board = run_multirun(call, train_frozen)
+        show_leaderboard(board.rows, board.varied)
+        return show_paths(board.folder, ["leaderboard.csv"])
 
     folder = call.given("run")
     composed_and_spec = None if folder else check(call)
-    from pipeline.launch.process import launch
-    from pipeline.reporting.tables import show_pairs, show_paths, show_scores
+    from pipeline.reporting.tables import show_best, show_pairs, show_paths, show_scores
     from pipeline.starting import prepare_start, work_on
 
     if composed_and_spec is None:
@@ -30,9 +31,10 @@ def main() -> None:
         show_pairs("plan", start.ready.plan())
         run, resumed = start.freeze_or_resume()
         print(f"{'resuming' if resumed else 'run'} {run.folder}", file=sys.stderr)
-        metrics = launch(run, start.ready.spec)
+        metrics = start.launch(run, resumed)
     if metrics:  # processes other than the first have none
         show_scores(metrics, metrics["tables"])
+        show_best(metrics, chosen=run.best_checkpoint.exists())
         show_paths(run.folder, WRITTEN)
 
 

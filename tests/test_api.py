@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -100,6 +101,19 @@ def test_resume_brings_a_cut_off_run_to_its_end(
         run.resume()
 
 
+def test_a_new_run_that_its_model_refuses_leaves_nothing(small: list[str], tiny_bert: Path, tmp_path: Path):
+    from safetensors.torch import load_file, save_file
+
+    # Whole files, and not of this model: only loading them shows that.
+    other = shutil.copytree(tiny_bert, tmp_path / "other")
+    weights = {f"not.{name}": value for name, value in load_file(other / "model.safetensors").items()}
+    save_file(weights, other / "model.safetensors", {"format": "pt"})
+    outputs = tmp_path / "outputs"
+    with pytest.raises(BadInput, match="are not those of"):
+        Run.train([*small, f"model.checkpoint={other}", f"paths.outputs={outputs}"])
+    assert list(outputs.rglob("manifest.json")) == []
+
+
 def test_predictions_are_those_of_plain_transformers(finished: Path):
     from transformers import pipeline as hugging_face
 
@@ -122,6 +136,9 @@ def test_rows_may_be_texts_or_named_as_in_training_or_as_asked(finished: Path):
     assert run.predict([]) == []
     with pytest.raises(BadInput, match="its columns are: body"):
         run.predict([{"body": text}])
+    for rows, said in ((text, r"rows: one str.*\[row\]"), ([text, None], "row 2: None is no row")):
+        with pytest.raises(BadInput, match=re.compile(said, re.DOTALL)):
+            run.predict(rows)
 
 
 def test_the_order_of_rows_changes_nothing(finished: Path):

@@ -93,6 +93,30 @@ def test_standard_input_to_standard_output(finished: Path, given: str, monkeypat
     assert [json.loads(line)["label"] for line in capsys.readouterr().out.splitlines()] == LABELS
 
 
+def test_empty_lines_are_texts_so_that_lines_stay_in_step(finished: Path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"\n{TEXTS[0]}\n\n{TEXTS[1]}\n"))
+    assert code_of(main, f"run={finished}") == 0
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["text"] for row in said] == ["", TEXTS[0], "", TEXTS[1]]
+    assert [said[1]["label"], said[3]["label"]] == LABELS[:2]
+
+
+def test_texts_that_are_cut_short_are_counted(finished: Path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{TEXTS[0]}\n{'film ' * 1_000}\n"))
+    assert code_of(main, f"run={finished}") == 0
+    told = capsys.readouterr()
+    assert (
+        len(told.out.splitlines()) == 2
+        and "cut short to what the model was trained to take: 1 row\n" in told.err
+    )
+
+
+def test_standard_input_that_is_not_utf_8(finished: Path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"good\nzu sp\xe4t\n"), "utf-8"))
+    assert code_of(main, f"run={finished}") == 2
+    assert "standard input:2: is not utf-8: byte 0xe4 after 'zu sp'" in capsys.readouterr().err
+
+
 def test_whole_command_in_a_pipe_that_closes(finished: Path):
     command = [sys.executable, "-m", "pipeline.predict", f"run={finished}"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -116,11 +140,13 @@ def test_whole_command_in_a_pipe_that_closes(finished: Path):
         (["input=missing.csv"], "there is no file"),
         (["input=rows.odd"], "cannot be told from its name"),
         (["input=in.csv", "data.columns.text=nothing"], "has no column 'nothing'"),
-        (["input=empty_text.csv"], "input row 2: has no text in 'review body'"),
+        (["input=no_text.jsonl"], "input row 2: has no text in 'review body'"),
         (["input=broken.jsonl"], "broken.jsonl:2"),
         (["input=numbers.csv"], "no text in row 1"),
         (["task.max_length=4"], "belongs to how the run was trained"),
-        (["inptu=in.csv"], "inptu"),
+        (["inptu=in.csv"], "did you mean: input"),
+        (["input=in.csv", "output=in.csv"], "in.csv is the input too"),
+        (["input=*.csv", "output=in.csv"], "in.csv is the input too"),
     ],
 )
 def test_mistakes_are_told_with_code_2_and_leave_no_file(
@@ -129,7 +155,7 @@ def test_mistakes_are_told_with_code_2_and_leave_no_file(
     monkeypatch.chdir(tmp_path)
     write_rows(tmp_path / "in.csv")
     (tmp_path / "rows.odd").write_text("text\na\n")
-    (tmp_path / "empty_text.csv").write_text("review body,id\nfilm,1\n,2\n")
+    (tmp_path / "no_text.jsonl").write_text('{"review body": "film"}\n{"review body": null}\n')
     (tmp_path / "broken.jsonl").write_text('{"text": "film"}\n{"text"\n')
     (tmp_path / "numbers.csv").write_text("text\n12\n")
     before = set(tmp_path.iterdir())
@@ -137,6 +163,21 @@ def test_mistakes_are_told_with_code_2_and_leave_no_file(
     assert code_of(main, f"run={finished}", *defaults, *words) == 2
     assert said in capsys.readouterr().err
     assert set(tmp_path.iterdir()) == before
+
+
+def test_a_terminal_is_not_waited_for(finished: Path, monkeypatch, capsys):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdin", terminal)
+    assert code_of(main, f"run={finished}") == 2
+    assert "input=FILE, or - for standard input" in capsys.readouterr().err
+
+
+def test_an_output_that_was_there_before_is_replaced(finished: Path, tmp_path: Path):
+    given, output = write_rows(tmp_path / "in.csv"), tmp_path / "out.csv"
+    output.write_text("old")
+    assert code_of(main, f"run={finished}", f"input={given}", f"output={output}") == 0
+    assert read_labels(output) == LABELS
 
 
 def test_rows_from_standard_input_that_do_not_fit(finished: Path, tmp_path: Path, monkeypatch, capsys):

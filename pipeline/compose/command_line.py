@@ -33,8 +33,10 @@ from pipeline.errors import (
     FINISHED,
     INTERRUPTED,
     BadInput,
+    Diverged,
     Interrupted,
     Problem,
+    RunFailed,
     listing,
     nearest,
 )
@@ -90,7 +92,9 @@ def parse(argv: Sequence[str], command: str) -> Call:
         raise SystemExit(FINISHED)
     known = [name for action in parser._actions for name in action.option_strings]
     if rest:
-        raise BadInput([Problem(flag, "unknown flag", listing(known), nearest(flag, known)) for flag in rest])
+        # Values of unknown flags are among the rest too, and nothing is wrong with them.
+        flags = [text for text in rest if text.startswith("-")] or rest
+        raise BadInput([_unknown_flag(flag, argv, known) for flag in flags])
     if args.trust:
         from pipeline.compose.target import trust
 
@@ -98,6 +102,9 @@ def parse(argv: Sequence[str], command: str) -> Call:
     if args.shell_completion or args.info or args.hydra_help:
         _hydra(argv, args.config_dir)
         raise SystemExit(FINISHED)
+    if command in ("evaluate", "predict") and (args.cfg or args.multirun):
+        flag = "--cfg" if args.cfg else "--multirun"
+        raise BadInput(Problem(flag, f"is no flag of {command}", "--help lists what is allowed"))
     if args.cfg and args.multirun:
         raise BadInput(Problem("--cfg", "shows one configuration", "leave out -m"))
     if args.resolve and not args.cfg:
@@ -137,12 +144,18 @@ def outcome(main: Callable[[], object]) -> NoReturn:
     except Interrupted as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         code = INTERRUPTED
+    except (Diverged, RunFailed) as error:
+        print(f"failed: {error}", file=sys.stderr)
+        code = FAILED
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         code = KEYBOARD_INTERRUPT
     except BrokenPipeError:
         # The reader of our output (`head`) has left: nothing more to say, and nothing that could be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except PermissionError as error:
+        print(f"{error.filename}: {error.strerror or 'permission denied'}", file=sys.stderr)
+        code = BAD_INPUT
     except Exception as error:  # noqa: BLE001  the outermost layer: what failed is told, whatever it is
         traceback.print_exc()
         print(f"\nfailed: {type(error).__name__}: {error}", file=sys.stderr)
@@ -161,6 +174,22 @@ def _flags() -> argparse.ArgumentParser:
     parser.add_argument("--trust", action="append")
     parser.add_argument("--info", "-i", nargs="?", const="all")
     return parser
+
+
+def _unknown_flag(flag: str, argv: Sequence[str], known: Sequence[str]) -> Problem:
+    """What is wrong with ``--lr`` (of ``--lr 1e-4``) or ``--epochs=3``: keys have no dashes here."""
+    name, equals, value = flag.lstrip("-").partition("=")
+    after = argv[list(argv).index(flag) + 1 :]
+    if not equals and after and not after[0].startswith("-") and "=" not in after[0]:
+        equals, value = "=", after[0]
+    # Flags that take a value keep it in a word of its own.
+    if not equals and (close := nearest(flag, [text for text in known if text.startswith("--")])):
+        return Problem(flag, "unknown flag", listing(known), close)
+    from pipeline.compose.help import nearest_key
+
+    key = nearest_key(name)
+    hint = "key=value without dashes; --help lists keys and flags"
+    return Problem(flag, "unknown flag", hint, f"{key}={value or '…'}" if key else nearest(flag, known))
 
 
 def _print_help(command: str, topics: Sequence[str], config_dir: str | None) -> None:

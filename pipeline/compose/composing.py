@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.compose import locations
+from pipeline.compose.origins import builds_on_itself, lines_with, shortened
 from pipeline.compose.overrides import Parsed, expand, for_hydra, is_group, parse, sweep_problems
 from pipeline.errors import BadInput, Problem, listing, nearest
 
@@ -28,6 +29,7 @@ class Composed:
     config: interpolations kept, without Hydra's own node.
     overrides: as the user typed them.
     choices: group -> chosen option, options, or None.
+    files: group -> file of the chosen option, where it is one; empty for a frozen configuration.
     problems: what was wrong with overrides that were left out; ``run_spec.load`` reports it with the rest.
     """
 
@@ -35,6 +37,7 @@ class Composed:
     overrides: tuple[str, ...] = ()
     choices: dict[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    files: dict[str, Path] = field(default_factory=dict)
 
 
 def compose(overrides: Sequence[str], config_dir: str | None = None) -> Composed:
@@ -53,10 +56,11 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> Composed
         config = compose_hydra(loader, for_hydra(chosen), RunMode.RUN, problems)
         problems += _set_values(config, [override for override in single if override not in chosen])
         choices = _choices(config)
+        files = {group: file for group, option in choices.items() if (file := _file(group, option))}
     with open_dict(config):
         del config["hydra"]
     OmegaConf.set_struct(config, False)
-    return Composed(config, tuple(overrides), choices, tuple(problems))
+    return Composed(config, tuple(overrides), choices, tuple(problems), files)
 
 
 def compose_onto(before: Composed, overrides: Sequence[str], config_dir: str | None = None) -> Composed:
@@ -111,7 +115,9 @@ def compose_hydra(
     except yaml.MarkedYAMLError as error:
         raise BadInput([*problems, _yaml_problem(error)]) from error
     except MissingConfigException as error:
-        raise BadInput([*problems, _missing_option(error)]) from error
+        raise BadInput([*problems, _missing_option(error, overrides)]) from error
+    except RecursionError as error:
+        raise BadInput([*problems, _endless_defaults()]) from error
     except Exception as error:
         # Hydra and OmegaConf raise whatever their internals meet in a malformed file; none is for a user.
         raise BadInput([*problems, _composition_problem(error)]) from error
@@ -145,6 +151,10 @@ def _choices(config: DictConfig) -> dict[str, Any]:
         for key, option in {**several, **recorded}.items()
         if not str(key).startswith("hydra/")
     }
+
+
+def _file(group: str, option: Any) -> Path | None:
+    return locations.options(group).get(option) if isinstance(option, str) else None
 
 
 def _set_values(config: DictConfig, overrides: Sequence[Override]) -> list[Problem]:
@@ -186,24 +196,40 @@ def _remove(config: DictConfig, override: Override) -> list[Problem]:
 def _yaml_problem(error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     name = str(mark.name) if mark else "configuration"
-    where = f"{_shortened(name)}:{mark.line + 1}" if mark else name
+    where = f"{shortened(Path(name))}:{mark.line + 1}" if mark else name
     # A missing bracket is noticed at the end of the file; what matters then is where it was opened.
     opened = error.context_mark.line + 1 if error.context_mark else None
     context = f" ({error.context}, line {opened})" if error.context and opened else ""
     return Problem(where, f"not valid yaml: {error.problem or error.context}{context}")
 
 
-def _missing_option(error: MissingConfigException) -> Problem:
+def _missing_option(error: MissingConfigException, overrides: Sequence[str]) -> Problem:
     asked = error.missing_cfg_file or ""
     group, _, option = asked.rpartition("/")
     source = re.match(r"In '([^']+)'", str(error))
     available = list(locations.options(group)) if group else locations.groups()
     where = f"{source[1]}.yaml" if source else group or "defaults"
+    if source and source[1] == locations.PRIMARY:
+        # What another file overrides, Hydra blames on the primary configuration.
+        overridden = rf"override\s+/?{group}\s*:.*\b{re.escape(option)}\b"
+        where = next(lines_with(overridden, overrides), where)
     return Problem(
         where,
         f"its defaults ask for '{asked}', which does not exist",
         listing(available),
         nearest(option, available),
+    )
+
+
+def _endless_defaults() -> Problem:
+    """The complaint about defaults lists that lead back to where they began."""
+    if not (file := builds_on_itself()):
+        return Problem("configuration", "the defaults lists of some options lead back to themselves")
+    group, name = file.parent.name, file.stem
+    return Problem(
+        shortened(file),
+        f"cannot build on itself: a file of this name takes the place of the shipped {group}={name}",
+        f"another name, e.g. {shortened(file.parent)}/mine.yaml with defaults: [{name}], and {group}=mine",
     )
 
 
@@ -221,9 +247,3 @@ def _composition_problem(error: Exception) -> Problem:
     if match := re.match(r"In '([^']+)': (.*)", lines[0]):
         return Problem(f"{match[1]}.yaml", " ".join([match[2], *lines[1:]]))
     return Problem("configuration", " ".join(lines))
-
-
-def _shortened(file: str) -> str:
-    """A path as seen from where the user stands."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

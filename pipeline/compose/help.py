@@ -23,6 +23,45 @@ FLAGS = {
     "--info, --hydra-help": "What Hydra itself can tell.",
 }
 
+# What a command that uses a finished run takes: its words, the groups that it reads, examples.
+_USED = {"run=DIR": "The directory of a finished run."}
+_OTHER_DATA = {
+    "data.columns.ROLE=NAME": "The column that plays a role, where it is named otherwise than in training: "
+    "data.columns.text='review body'.",
+    "data.delimiter, data.encoding, …": "How files are read, where it differs from training; --help data=files.",
+}
+USING = {
+    "predict": (
+        {
+            **_USED,
+            "input=FILE": "Rows in csv, tsv, jsonl, json, parquet, arrow or txt: a path, glob or URL. - (or nothing, "
+            "from a pipe): standard input, a text or a JSON object a line.",
+            "output=FILE": "Rows with their predictions: a name in .csv, .tsv, .jsonl, .parquet or .txt. - (or "
+            "nothing): jsonl on standard output.",
+            **_OTHER_DATA,
+        },
+        ("hardware",),
+        (
+            "{program} run=outputs/… input=new.csv output=predictions.csv",
+            "echo 'A gripping film.' | {program} run=outputs/… input=- output=-",
+        ),
+    ),
+    "evaluate": (
+        {
+            **_USED,
+            "data=files data.test=FILE": "Other data than the run's own; any source below, or only what differs.",
+            **_OTHER_DATA,
+        },
+        ("data", "hardware"),
+        (
+            "{program} run=outputs/…",
+            "{program} run=outputs/… data=files data.test=new.csv 'data.columns={{text: review, label: stars}}'",
+        ),
+    ),
+}
+# The flags that those take; the others are about composing a run.
+USING_FLAGS = ("--help, -h [group=option]", "--config-dir, -cd DIR", "--trust MODULE", "--version")
+
 EXAMPLES = (
     "{program} model=bert strategy=lora",
     "{program} data=files data.train=reviews.csv 'data.columns={{text: review, label: stars}}'",
@@ -64,6 +103,20 @@ def keys(text: str) -> Iterator[tuple[str, str, str, str]]:
         above = [*above, line.lstrip("# ").strip()] if line.lstrip().startswith("#") else []
 
 
+def nearest_key(name: str) -> str:
+    """The full key (``optimizer.lr``) of the default options whose last part ``name`` is, ends in or resembles."""
+    found = {key: key for key in root_keys()}
+    for group, option in locations.default_options().items():
+        if file := locations.options(group).get(option):
+            lines = keys(file.read_text(encoding="utf-8"))
+            found = {
+                key: f"{group}.{key}" for indent, key, *_ in lines if not indent and key[0] != "_"
+            } | found
+    name = name.replace("-", "_").rpartition(".")[2]
+    endings = sorted((key for key in found if name == key or name.endswith(f"_{key}")), key=len)
+    return found.get(endings[-1] if endings else nearest(name, found), "")
+
+
 def render(command: str, program: str, about: str = "", topics: Sequence[str] = ()) -> str:
     """The help text of a command, or of the options named in ``topics`` (``model=bert``).
 
@@ -71,11 +124,8 @@ def render(command: str, program: str, about: str = "", topics: Sequence[str] = 
     """
     if chosen := [topic for topic in topics if "=" in topic]:
         return "\n\n".join(_option(*topic.split("=", 1)) for topic in chosen)
-    examples = (
-        [example.format(program=program) for example in EXAMPLES]
-        if command in ("train", "plan", "prepare")
-        else []
-    )
+    if command in USING:
+        return _using(command, program, about)
     parts = [
         f"usage: {program} [group=option …] [key=value …] [flags]",
         about,
@@ -83,13 +133,34 @@ def render(command: str, program: str, about: str = "", topics: Sequence[str] = 
         "Groups (group=option; * the default; keys of an option: group.key=value)",
         *(_group(group) for group in locations.groups()),
         _section("Flags", FLAGS),
-        "\n".join(["Examples", *(f"  {example}" for example in examples)]) if examples else "",
+        _examples(EXAMPLES if command in ("train", "plan", "prepare") else (), program),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _group(group: str) -> str:
-    chosen = locations.default_options().get(group, "")
+def _using(command: str, program: str, about: str) -> str:
+    """The help text of a command that uses a finished run: how that was trained is no choice any more."""
+    words, groups, examples = USING[command]
+    parts = [
+        f"usage: {program} run=DIR [key=value …] [group=option …] [flags]",
+        about,
+        _section("Words", words),
+        "Groups (as in the run where nothing is said; keys of an option: group.key=value)",
+        *(_group(group, of_run=True) for group in groups),
+        _section("Flags", {flag: FLAGS[flag] for flag in USING_FLAGS}),
+        _examples(examples, program),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _examples(examples: Sequence[str], program: str) -> str:
+    shown = [f"  {example.format(program=program)}" for example in examples]
+    return "\n".join(["Examples", *shown]) if shown else ""
+
+
+def _group(group: str, of_run: bool = False) -> str:
+    """Options of a group; the default is marked, unless it is the one ``of_run``."""
+    chosen = "" if of_run else locations.default_options().get(group, "")
     defaults = set(re.findall(r"[\w-]+", chosen))
     rows = {
         f"{'*' if option in defaults else ' '} {option}": description(file)

@@ -1,7 +1,7 @@
 """A composed configuration as typed parts: what every later step of a run works with."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -9,6 +9,7 @@ from pydantic import Field
 from pipeline.component import component
 from pipeline.compose.composing import Composed
 from pipeline.compose.leaf import CallbackLeaf, Leaf, LoggerLeaf, OptimizerLeaf, SchedulerLeaf
+from pipeline.compose.origins import shortened, with_origins, without_mapping
 from pipeline.compose.resolving import public, resolve
 from pipeline.compose.target import Kind
 from pipeline.compose.target import resolve as resolve_target
@@ -78,7 +79,7 @@ class RunSpec:
         """The parts that are components of ours or of the user's."""
         for part in vars(self).values():
             entries = part.values() if isinstance(part, dict) else [part]
-            yield from (entry for entry in entries if fields_of(type(entry)))
+            yield from (entry for entry in entries if is_dataclass(entry) and not isinstance(entry, Leaf))
 
 
 # Group -> what it names. In `callbacks` and `logger` every entry is one.
@@ -120,13 +121,24 @@ def load(composed: Composed, *, frozen: bool = False) -> RunSpec:
     said = {problem.where for problem in problems}
     problems += [p for p in found if p.where.split(".")[0] not in broken and p.where not in said]
     if problems or root is None:
-        raise BadInput(problems)
+        raise BadInput(with_origins(_of_files(problems, composed), composed.files, composed.overrides))
     keys = {name: getattr(root, name) for name in fields_of(Root)}
     keys["name"] = root.name or _name(composed.choices)
     spec = RunSpec(**parts, **keys, choices=composed.choices, config=values, public=public(composed.config))
     if together := list(_problems_together(spec, frozen)):
         raise BadInput(together)
     return spec
+
+
+def _of_files(problems: Sequence[Problem], composed: Composed) -> list[Problem]:
+    """``problems``; what is missing in a group whose file sets nothing is said of that file instead."""
+    faulty = {group: fault for group, file in composed.files.items() if (fault := without_mapping(file))}
+    known = {
+        group: Problem(f"{group}={composed.choices[group]}", f"{shortened(composed.files[group])} {fault}")
+        for group, fault in faulty.items()
+    }
+    said = {known.get(p.where, p): None for p in problems}
+    return list(said)
 
 
 def _problems_together(spec: RunSpec, frozen: bool) -> Iterator[Problem]:

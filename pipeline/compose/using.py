@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.compose.composing import compose_onto
+from pipeline.compose.composing import Composed, compose_onto
 from pipeline.compose.frozen import lasting, load_frozen
-from pipeline.compose.run_spec import load
-from pipeline.errors import BadInput, Problem, listing
-from pipeline.runs.directory import FINISHED, RunDirectory, open_run
+from pipeline.compose.run_spec import GROUPS, Root, load
+from pipeline.compose.words import fields_of
+from pipeline.errors import BadInput, Problem, listing, nearest
+from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, RunDirectory, open_run
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
     from pipeline.launch.hardware import Hardware
     from pipeline.sources.base import Source
 
-# What may differ from the frozen run: everything else belongs to how the model was trained.
-CHANGEABLE = ("data", "hardware", "input", "output")
+# What may differ from the frozen run, by command: everything else belongs to how the model was trained.
+CHANGEABLE = {"evaluate": ("data", "hardware"), "predict": ("input", "output", "data", "hardware")}
+# Where rows come from and go to is said to `predict` alone.
+FILES = ("input", "output")
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,20 @@ def open_finished(
 
     Raises BadInput for a run that is not there or has not finished, and for overrides of anything else.
     """
+    problems = [problem for text in overrides if (problem := _not_asked_here(text, command))]
     if not folder:
         example = f"python -m pipeline.{command} run=outputs/…"
-        raise BadInput(Problem("run", "which run?", f"a run directory: {example}"))
-    run = open_run(folder)
+        raise BadInput([Problem("run", "which run?", f"a run directory: {example}"), *problems])
+    try:
+        run = open_run(folder)
+    except BadInput as error:
+        raise BadInput([*error.problems, *problems]) from error
     if run.state != FINISHED:
-        what = f"{run.folder} is {run.state}: it has no finished model"
-        hint = f"a finished run; python -m pipeline.train resume={run.folder} brings this one to its end"
-        raise BadInput(Problem("run", what, hint))
+        raise BadInput([_unfinished(run), *problems])
     frozen, spec = load_frozen(run)
     given = lasting(overrides)
-    if problems := [_unchangeable(text) for text in given if _root(text) not in CHANGEABLE]:
-        raise BadInput(problems)
+    if problems:
+        raise BadInput([*problems, *_other_problems(frozen, given, config_dir, command)])
     if not given:
         return Used(run, spec, spec.data, spec.hardware)
     now = load(compose_onto(frozen, given, config_dir), frozen=True)
@@ -71,6 +76,42 @@ def _root(override: str) -> str:
     return override.lstrip("+~").partition("=")[0].partition(".")[0]
 
 
-def _unchangeable(override: str) -> Problem:
-    what = "belongs to how the run was trained, which is over"
-    return Problem(override, what, f"keys of {listing(CHANGEABLE)}")
+def _not_asked_here(override: str, command: str) -> Problem | None:
+    """What is wrong with a word that ``command`` does not take; None where it takes it."""
+    root, words = _root(override), CHANGEABLE[command]
+    if root in ("run", *words) or ("=" not in override and not override.startswith("~")):
+        return None
+    if root in FILES:
+        return Problem(override, f"{command} scores data with labels", "data=files data.test=FILE")
+    if root in GROUPS or root in fields_of(Root):
+        return Problem(
+            override, "belongs to how the run was trained, which is over", f"keys of {listing(words)}"
+        )
+    valid = ("run", *words)
+    return Problem(override, "unknown key", listing(valid), nearest(root, valid))
+
+
+def _other_problems(
+    frozen: Composed, given: Sequence[str], config_dir: str | None, command: str
+) -> list[Problem]:
+    """What is wrong with the words that ``command`` does take."""
+    try:
+        load(
+            compose_onto(frozen, [t for t in given if not _not_asked_here(t, command)], config_dir),
+            frozen=True,
+        )
+    except BadInput as error:
+        return error.problems
+    return []
+
+
+def _unfinished(run: RunDirectory) -> Problem:
+    if run.state in (FAILED, INTERRUPTED):
+        what = f"{run.folder} is {run.state}: it has no finished model"
+    elif run.is_worked_on():
+        what = f"{run.folder} is being trained now: it has no finished model yet"
+        return Problem("run", what, "a finished run; this one once its process has ended")
+    else:
+        what = f"{run.folder} has not finished, and no process works on it: it has no finished model"
+    hint = f"a finished run; python -m pipeline.train resume={run.folder} brings this one to its end"
+    return Problem("run", what, hint)

@@ -25,6 +25,7 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
     """Test, save, verify and describe the run; the content of metrics.json (empty in other processes)."""
     metrics: dict[str, Any] = {
         "best_step": _load_best(job, trainer),
+        "total_steps": job.schedule.total_steps,
         "monitor": job.schedule.monitor,
         "mode": job.schedule.mode,
     }

@@ -42,6 +42,7 @@ class Trained:
         self.run, self.spec = run, spec
         self.prepared = run.manifest()["prepared"]
         self.head = self.prepared["head"]
+        self.truncated = 0  # rows so far whose text was cut to what the model can take
         self.machine: Machine = look(hardware)
 
     @cached_property
@@ -155,7 +156,7 @@ class Trained:
             Problem(f"input row {number}", f"has no text in {name!r}", "a text")
             for number, row in enumerate(chunk, done + 1)
             for name in names.values()
-            if (value := row.get(name)) is None or (isinstance(value, str) and not value.strip())
+            if row.get(name) is None
         ]
         if problems:
             more = len(problems) - _MOST
@@ -167,6 +168,7 @@ class Trained:
         """What the model says of each row, in their order."""
         task, size = self.spec.task, self.spec.trainer.evaluation_batch_size
         features = task.encode(batch, self.tokenizer, self.head)
+        self.truncated += sum(features["truncated"])
         encoded = [{name: values[i] for name, values in features.items()} for i in range(count)]
         # Rows of similar length together; the content decides among equals, so that the same rows make the
         # same batches, and the same numbers to the last bit, in whatever order they come.

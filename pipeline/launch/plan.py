@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.batches import micro_batches_per_step
+
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
     from pipeline.data.prepare import Prepared
@@ -38,12 +40,17 @@ def memory(spec: RunSpec, prepared: Prepared, machine: Machine) -> Memory:
     layers = _first(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
     heads = _first(config, "num_attention_heads", "n_head", "n_heads", "num_heads")
     length = prepared.longest
-    share = -(-spec.trainer.batch_size // machine.world_size)
+    share = -(-_step_rows(spec, prepared) // machine.world_size)
     batch = min(machine.micro_batch or share, share)
     width = 2 if machine.precision == "32" else 1
     activations = layers * length * batch * (34 * hidden + 5 * heads * length) * width
     trainable = 4 * prepared.trainable
     return Memory(4 * prepared.total, trainable, 2 * trainable, activations)
+
+
+def _step_rows(spec: RunSpec, prepared: Prepared) -> int:
+    """Rows of the largest optimizer step."""
+    return min(spec.trainer.batch_size, prepared.rows["train"])
 
 
 def _first(config: dict[str, Any], *names: str) -> int:
@@ -78,6 +85,7 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
             ", ".join(f"{count:,} {name}" for name, count in rows.items())
             + (" (cached)" if prepared.cached else " (encoded now)"),
         ),
+        *spec.task.describe(prepared.head).items(),
         (
             "tokens",
             f"{prepared.tokens.get('train', 0):,} in training, longest row {prepared.longest}"
@@ -91,9 +99,7 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
         (
             "steps",
             f"{schedule.total_steps:,} = {schedule.epochs} epoch{'s' * (schedule.epochs > 1)} of "
-            f"{schedule.steps_per_epoch:,}{limit}; batch {spec.trainer.batch_size} = "
-            f"{machine.world_size} process{'es' * (machine.world_size > 1)} × {schedule.accumulate} "
-            f"× {-(-spec.trainer.batch_size // machine.world_size // schedule.accumulate)}; "
+            f"{schedule.steps_per_epoch:,}{limit}; {_batch(spec, prepared, machine)}; "
             f"{schedule.tokens:,} tokens",
         ),
         (
@@ -104,7 +110,8 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
         ),
         (
             "machine",
-            f"{machine.world_size} × {machine.accelerator}, {machine.threads} threads, precision {machine.precision}",
+            f"{machine.world_size} × {machine.accelerator}, {machine.threads} thread{'s' * (machine.threads != 1)}, "
+            f"precision {machine.precision}",
         ),
         (
             "memory",
@@ -122,8 +129,23 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
     return lines
 
 
+def _batch(spec: RunSpec, prepared: Prepared, machine: Machine) -> str:
+    """How an optimizer step is cut: ``batch 64 = 2 processes × 4 micro-batches × 8 rows``."""
+    rows = _step_rows(spec, prepared)
+    pieces = micro_batches_per_step(rows, machine.world_size, machine.micro_batch)
+    factors = [f"{machine.world_size} process{'es' * (machine.world_size > 1)}"]
+    if pieces > 1:
+        factors.append(f"{pieces} micro-batches")
+    each = -(-rows // machine.world_size // pieces)
+    factors.append(f"{each} row{'s' * (each > 1)}")
+    every = " (all there are)" if rows < spec.trainer.batch_size else ""
+    return f"batch {rows:,}{every} = {' × '.join(factors)}"
+
+
 def _fit(need: int, free: int | None) -> str:
     if free is None:
         return ""
-    verdict = "fits" if need < free else "DOES NOT FIT: try a smaller hardware.micro_batch or task.max_length"
-    return f"; {verdict} in the {free / GIB:.1f} GiB free"
+    if need < free:
+        return f"; fits in the {free / GIB:.1f} GiB free"
+    advice = "try a smaller hardware.micro_batch or task.max_length"
+    return f"; DOES NOT FIT into the {free / GIB:.1f} GiB free: {advice}"

@@ -9,7 +9,7 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import Interrupted
+from pipeline.errors import Interrupted, RunFailed
 from pipeline.launch.machine import resolve
 from pipeline.launch.work import work
 from pipeline.runs.directory import FINISHED, INTERRUPTED, RunDirectory
@@ -17,10 +17,6 @@ from pipeline.runs.environment import usable_cpus
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
-
-
-class RunFailed(RuntimeError):
-    """A process of the run ended without finishing it."""
 
 
 def launch(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:

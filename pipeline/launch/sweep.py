@@ -68,11 +68,23 @@ def _name(specs: Sequence[RunSpec], ids: Sequence[str]) -> str:
     return str(given) if given else f"{specs[0].choices['task']}-{digest(sorted(ids), 8)}"
 
 
-def summarise(frozen: Frozen) -> list[dict[str, Any]]:
-    """Write leaderboard.csv, best job first, failed ones last with their error; its rows."""
-    rows = []
+@dataclass(frozen=True)
+class Leaderboard:
+    """How a sweep's jobs ended, best first, as in leaderboard.csv; `varied` are, by id, the overrides that not
+    every job has."""
+
+    folder: Path
+    rows: list[dict[str, Any]]
+    varied: dict[str, list[str]]
+
+
+def summarise(frozen: Frozen) -> Leaderboard:
+    """Write leaderboard.csv, best job first, failed ones last with their error."""
+    rows, varied = [], {}
+    common = set.intersection(*map(set, frozen.overrides))
     for run, overrides in zip(frozen.runs, frozen.overrides, strict=True):
         manifest, metrics = run.manifest(), run.metrics()
+        varied[manifest["id"]] = [text for text in overrides if text not in common]
         scores = {k: v for k, v in metrics.items() if k.count("/") == 1 and isinstance(v, float)}
         rows.append(
             {
@@ -93,4 +105,4 @@ def summarise(frozen: Frozen) -> list[dict[str, Any]]:
     writer.writeheader()
     writer.writerows(rows)
     write_whole(frozen.folder / "leaderboard.csv", text.getvalue())
-    return rows
+    return Leaderboard(frozen.folder, rows, varied)

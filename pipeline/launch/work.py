@@ -150,7 +150,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
 
     # New layers come from the seed alone: the same in every process.
     model, report = spec.task.load(spec.model, prepared.checkpoint["folder"], prepared.head)
-    if rank() == 0:
+    if rank() == 0 and not run.last_checkpoint.exists():  # whose weights replace the new ones
         for line in report.lines():
             print(f"weights: {line}", file=sys.stderr)
         run.update(weights=report.lines())

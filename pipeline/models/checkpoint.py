@@ -8,7 +8,8 @@ from pydantic import Field, field_validator
 
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem, listing, nearest
-from pipeline.models.origin import FORMS, OLD_WEIGHTS, WEIGHTS, WHERE, Located, has_file, locate
+from pipeline.models.origin import FORMS, WHERE, Located, has_file, locate
+from pipeline.models.weights import check_weights
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -62,8 +63,11 @@ class Checkpoint:
         return value.strip()
 
     def locate(self) -> Located:
-        """Its folder on this machine, fetched if need be. Imports neither torch nor transformers."""
-        return locate(self.checkpoint, self.revision, self.sha256)
+        """Its folder on this machine, fetched if need be, with weights in it. Imports neither torch nor
+        transformers."""
+        located = locate(self.checkpoint, self.revision, self.sha256)
+        check_weights(located.folder)
+        return located
 
     def config(self, folder: str, **values: Any) -> "PretrainedConfig":
         """The checkpoint's configuration with ``values`` set in it.
@@ -142,10 +146,7 @@ class Checkpoint:
         options = {} if self.attention is None else {"attn_implementation": self.attention}
         if meta:
             return self._named(loading.on_meta(auto, config, **options)), loading.LoadReport()
-        if not has_file(Path(folder), WEIGHTS + OLD_WEIGHTS):
-            files = listing(sorted(file.name for file in Path(folder).iterdir()))
-            what = f"there are no weights in {folder} (files: {files})"
-            raise BadInput(Problem(WHERE, what, "a folder with model.safetensors"))
+        check_weights(folder)
         model, report = loading.with_weights(auto, folder, config, **options)
         return self._named(model), report
 
@@ -167,6 +168,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
         written = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadInput(Problem(str(path), f"is not JSON: {error}")) from error
+    except OSError as error:
+        raise BadInput(Problem(str(path), f"cannot be read: {error.strerror}")) from error
     if not isinstance(written, dict):
         raise BadInput(Problem(str(path), "is not a JSON object"))
     return written

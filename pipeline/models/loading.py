@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem, listing
 from pipeline.models.origin import WHERE
+from pipeline.models.weights import WHOLE
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -105,10 +106,8 @@ def with_weights(
                 **options,
             )
     except (pickle.UnpicklingError, EOFError, SafetensorError) as error:
-        allowed = "whole safetensors files, or torch files that hold nothing but tensors"
-        raise BadInput(
-            Problem(WHERE, f"the weights in {folder} cannot be read: {_first_line(error)}", allowed)
-        ) from error
+        what = f"the weights in {folder} cannot be read: {_first_line(error)}"
+        raise BadInput(Problem(WHERE, what, WHOLE)) from error
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise BadInput(
             Problem(WHERE, f"the model in {folder} cannot be loaded: {_first_line(error)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
         'classify = pipeline("text-classification", model="model")\nprint(classify("a text"))\n```'
         if "labels" in prepared["head"]
         else "Load the folder `model` with transformers' Auto classes.",
+        *_adapter(run, prepared["head"]),
         "## How it was made",
         f"Run `{manifest['id']}`; its whole configuration is in `config.yaml`. "
         f"Data fingerprint `{prepared['data_fingerprint'][:16]}`, checkpoint fingerprint "
@@ -46,3 +48,23 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
         + f". Made with Python {environment['python']}, {versions}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _adapter(run: RunDirectory, head: Mapping[str, Any]) -> list[str]:
+    """How PEFT loads what was trained alone, where the strategy saved that."""
+    path = run.model / "adapter" / "adapter_config.json"
+    if not path.exists():
+        return []
+    base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    text = (
+        f"`model` has the adapter merged into it; `model/adapter` is what was trained alone, for `{base}` "
+        "(or the folder of it that `python -m pipeline.prepare` prints)"
+    )
+    if "labels" not in head:
+        return [f"{text}."]
+    code = (
+        "from peft import PeftModel\nfrom transformers import AutoModelForSequenceClassification\n\n"
+        f'base = AutoModelForSequenceClassification.from_pretrained("{base}", num_labels={len(head["labels"])})\n'
+        'tuned = PeftModel.from_pretrained(base, "model/adapter")'
+    )
+    return [f"{text}:", f"```python\n{code}\n```"]

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# Labels, paths and overrides are shown as they are, even where they look like rich's own [markup] or :emoji:.
+_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+
 
 def show_pairs(title: str, rows: Iterable[tuple[str, str]], *, error: bool = True) -> None:
     """A table of two columns; on standard error, unless it is itself the result that was asked for."""
@@ -15,14 +18,14 @@ def show_pairs(title: str, rows: Iterable[tuple[str, str]], *, error: bool = Tru
     table.add_column(overflow="fold")
     for name, value in rows:
         table.add_row(name, value)
-    Console(stderr=error, highlight=False).print(table)
+    Console(stderr=error, **_PLAIN).print(table)
 
 
 def show_scores(metrics: Mapping[str, Any], tables: Mapping[str, Sequence[Sequence[Any]]]) -> None:
     """Metrics with one column a split; per class, and the tables, for the test split or the only one there is."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(**_PLAIN)
     overall, by_class = arranged(metrics)
     console.print(_grid("scores", overall))
     splits = overall[0][1:]
@@ -34,16 +37,33 @@ def show_scores(metrics: Mapping[str, Any], tables: Mapping[str, Sequence[Sequen
                 console.print(_grid(title, rows))
 
 
-def show_leaderboard(rows: Sequence[Mapping[str, Any]]) -> None:
-    """The jobs of a sweep, best first; what each was, how it ended and the metric that ranks it."""
+def show_best(metrics: Mapping[str, Any], *, chosen: bool) -> None:
+    """Which step was tested and saved, and whether it was `chosen` by a metric or is just the last one."""
+    from rich.console import Console
+
+    of = f" of {metrics['total_steps']:,}" if "total_steps" in metrics else ""
+    score = metrics.get("optimized_metric")
+    by = f" ({metrics['monitor']} {score:.4f})" if score is not None else ""
+    kind = "best" if chosen and metrics.get("monitor") else "last"
+    Console(soft_wrap=True, **_PLAIN).print(f"{kind}: step {metrics['best_step']:,}{of}{by}")
+
+
+def show_leaderboard(rows: Sequence[Mapping[str, Any]], varied: Mapping[str, Sequence[str]]) -> None:
+    """The jobs of a sweep, best first: what is `varied` by id, how it ended and the metric that ranks it."""
     from rich.console import Console
 
     metric = next((row["monitor"] for row in rows if row["monitor"]), "metric")
     cells = [
-        [row["id"], row["state"], _cell(row["optimized_metric"]), row["overrides"], row["error"]]
+        [
+            row["id"],
+            row["state"],
+            _cell(row["optimized_metric"]),
+            " ".join(varied.get(row["id"], [])),
+            row["error"],
+        ]
         for row in rows
     ]
-    Console(highlight=False).print(_grid("sweep", [["run", "state", metric, "overrides", "error"], *cells]))
+    Console(**_PLAIN).print(_grid("sweep", [["run", "state", metric, "overrides", "error"], *cells]))
 
 
 def arranged(metrics: Mapping[str, Any]) -> tuple[list[list[Any]], dict[str, list[list[Any]]]]:
@@ -101,9 +121,9 @@ def show_paths(folder: Path, names: Iterable[str]) -> None:
     """Where things were written."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(soft_wrap=True, **_PLAIN)
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    console.print(f"[bold]{shown}[/bold]")
+    console.print(str(shown), style="bold")
     for name in names:
         if (folder / name).exists():
             console.print(f"  {name}")

@@ -141,11 +141,15 @@ def open_run(path: str, key: str = "run") -> RunDirectory:
 def create(parent: Path, name: str, files: dict[str, str], manifest: dict[str, Any]) -> RunDirectory:
     """A new run directory `parent/name`, complete when it appears: built beside, then renamed.
 
-    A name that is taken gets a number.
+    A name that is taken gets a number. Raises BadInput where nothing can be written.
     """
-    parent.mkdir(parents=True, exist_ok=True)
     temporary = parent / f".{name}.{secrets.token_hex(4)}"
-    temporary.mkdir()
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+    except OSError as error:
+        what = f"no run directory can be made in {parent}: {error.strerror}"
+        raise BadInput(Problem("paths.outputs", what, "a folder that may be written to")) from error
     for file, text in files.items():
         (temporary / file).write_text(text, encoding="utf-8")
     now = datetime.now(UTC).isoformat(timespec="seconds")

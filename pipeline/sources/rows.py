@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 from pipeline.errors import BadInput, Problem
 from pipeline.sources.base import Source
@@ -25,7 +25,7 @@ def read_rows(path: str | None, like: Source) -> Iterator[dict[str, Any]]:
     if path is None and sys.stdin.isatty():
         raise BadInput(Problem("input", "which rows?", "input=FILE, or - for standard input"))
     if path is None or path == "-":
-        return parse_lines(sys.stdin)
+        return parse_lines(_decoded(sys.stdin))
     files = locate(path, "input")
     return _file_rows(files, _reading(files, like))
 
@@ -48,16 +48,35 @@ def _file_rows(files: list[Located], reading: Reading) -> Iterator[dict[str, Any
         yield from batch.to_pylist()
 
 
+def _decoded(stream: IO[str]) -> Iterator[str]:
+    """Lines of UTF-8. Raises BadInput for others, which Python might hand on as half characters."""
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        yield from stream
+        return
+    for number, line in enumerate(binary, 1):
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            before = line[: error.start].decode("utf-8")[-20:]
+            what = f"is not utf-8: byte 0x{line[error.start]:02x} after {before!r}"
+            raise BadInput(Problem(f"standard input:{number}", what, "text in utf-8")) from error
+
+
 def parse_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """One row a line as it comes: JSON objects if the first one is, else texts. Empty ones are left out."""
+    """One row a line as it comes: JSON objects if the first one is, else texts.
+
+    Empty lines between objects are left out; among texts they are texts, so that line numbers stay what they are.
+    """
     as_json: bool | None = None
     for number, line in enumerate(lines, 1):
         line = line.lstrip("\ufeff").strip()
-        if not line:
-            continue
-        if as_json is None:
+        if as_json is None and line:
             as_json = line.startswith("{")
-        yield _object(line, number) if as_json else {"text": line}
+            if not as_json:
+                yield from ({"text": ""} for _ in range(1, number))
+        if line or as_json is False:
+            yield _object(line, number) if as_json else {"text": line}
 
 
 def _object(line: str, number: int) -> dict[str, Any]:

@@ -82,6 +82,10 @@ class Task:
         """
         raise NotImplementedError
 
+    def describe(self, head: Head) -> dict[str, str]:
+        """What a person should see of the head's facts before training: what, and its text."""
+        return {}
+
     def load(
         self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False
     ) -> "tuple[nn.Module, LoadReport]":

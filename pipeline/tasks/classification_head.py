@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem, listing, nearest
-from pipeline.tasks.labels import Label, LabelColumn, in_order, one_label, rows_text, several_labels
+from pipeline.tasks.labels import Label, LabelColumn, in_order, one_label, several_labels
+from pipeline.tasks.places import places_text
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -13,15 +14,20 @@ if TYPE_CHECKING:
     from pipeline.tasks.text_classification import TextClassification
 
 LABEL_COLUMN, TEXT_COLUMN = "data.columns.label", "data.columns.text"
+NUMBERED = "rows are numbered within their split, not within the file"
+# A label with no more rows than there are splits may well be missing in one.
+RARE = 3
+# Problems of single labels that are shown: a wrong column has one in every row.
+MOST = 3
 
 
 def learn_head(task: "TextClassification", data: "DatasetDict") -> "Head":
     """The head's facts, as :class:`pipeline.tasks.text_classification.TextClassification` describes them.
 
-    Raises BadInput with everything that is wrong, rows counted from 1 within their split.
+    Raises BadInput with everything that is wrong, rows named by split, number and text.
     """
     names = class_names(data["train"])
-    problems = [problem for split, rows in data.items() for problem in text_problems(rows, split)]
+    problems = text_problems(data)
     columns: dict[str, LabelColumn] = {}
     for split, rows in data.items():
         if "label" not in rows.column_names:
@@ -30,17 +36,12 @@ def learn_head(task: "TextClassification", data: "DatasetDict") -> "Head":
             )
             continue
         separator = task.separator if task.multi_label else None
-        column = columns[split] = LabelColumn().read(rows["label"][:], separator, names)
-        problems += _first_few(
-            [
-                Problem(LABEL_COLUMN, f"{fault}, in {split}, {rows_text(where)}, counted from 1")
-                for fault, where in column.faults.items()
-            ]
-        )
+        columns[split] = LabelColumn().read(rows["label"][:], separator, names)
+    problems += _fault_problems(columns, data)
     if problems:
         raise BadInput(problems)
     labels = _all_labels(task, columns["train"], names)
-    problems = _label_problems(task, labels, columns)
+    problems = _label_problems(task, labels, columns, data)
     weights = _class_weights(task, labels, columns["train"], len(data["train"]), problems)
     if problems:
         raise BadInput(problems)
@@ -64,34 +65,42 @@ def class_names(rows: "Dataset") -> list[str] | None:
     return list(names) if names else None
 
 
-def text_problems(rows: "Dataset", split: str) -> list[Problem]:
+def text_problems(data: "Mapping[str, Dataset]") -> list[Problem]:
     """Text columns that are no text, and rows without text."""
     import pyarrow.compute
 
     problems = []
     for name in ("text", "text_pair"):
-        if name not in rows.column_names:
-            continue
         where = f"data.columns.{name}"
-        kind = getattr(rows.features[name], "dtype", "list")
-        if kind not in ("string", "large_string"):
-            problems.append(Problem(where, f"the column in {split} holds {kind}", "a column of texts"))
-            continue
-        column = rows.select_columns([name]).with_format("arrow")[:][name]
-        empty = pyarrow.compute.indices_nonzero(column.is_null()).to_pylist()
+        empty: dict[str, list[int]] = {}
+        for split, rows in data.items():
+            if name not in rows.column_names:
+                continue
+            kind = getattr(rows.features[name], "dtype", "list")
+            if kind not in ("string", "large_string"):
+                problems.append(Problem(where, f"the column in {split} holds {kind}", "a column of texts"))
+                continue
+            column = rows.select_columns([name]).with_format("arrow")[:][name]
+            if found := pyarrow.compute.indices_nonzero(column.is_null()).to_pylist():
+                empty[split] = [row + 1 for row in found]
         if empty:
-            rows_there = rows_text([row + 1 for row in empty])
-            problems.append(
-                Problem(where, f"no text in {split}, {rows_there}, counted from 1", "a text in every row")
-            )
+            # The row can be found by what else is in it.
+            other = "text" if name == "text_pair" else "label"
+            what = f"no text: {places_text(empty, data, other)}"
+            problems.append(Problem(where, what, f"a text in every row; {NUMBERED}"))
     return problems
 
 
-def _first_few(problems: list[Problem], most: int = 5) -> list[Problem]:
-    """The first problems; of the rest only how many there are, for a wrong column has one in every row."""
-    more = len(problems) - most
-    rest = [Problem(LABEL_COLUMN, f"… and {more} more labels like these")] if more > 0 else []
-    return problems[:most] + rest
+def _fault_problems(columns: Mapping[str, LabelColumn], data: "Mapping[str, Dataset]") -> list[Problem]:
+    """One problem for each kind of cell that cannot be a label, wherever such cells are."""
+    kinds = dict.fromkeys(kind for column in columns.values() for kind in column.faults)
+    problems = []
+    for kind in kinds:
+        found = {split: column.faults[kind] for split, column in columns.items() if kind in column.faults}
+        message = next(iter(found.values()))[0]
+        places = places_text({split: rows for split, (_, rows) in found.items()}, data)
+        problems.append(Problem(LABEL_COLUMN, f"{message}: {places}", f"a label in every row; {NUMBERED}"))
+    return problems
 
 
 def target(
@@ -111,33 +120,68 @@ def _all_labels(task: "TextClassification", train: LabelColumn, names: Sequence[
 
 
 def _label_problems(
-    task: "TextClassification", labels: Sequence[Label], columns: Mapping[str, LabelColumn]
+    task: "TextClassification",
+    labels: Sequence[Label],
+    columns: Mapping[str, LabelColumn],
+    data: "Mapping[str, Dataset]",
 ) -> list[Problem]:
-    problems = []
     known = [str(label) for label in labels]
     seen = columns["train"].counts
     least = 1 if task.multi_label else 2
-    if len(known) < least or (task.labels is None and len(seen) < least):
-        found = (
-            f"the training data has only the label {known[0]!r}"
-            if seen
-            else "the training data has no labels"
-        )
-        problems.append(Problem(LABEL_COLUMN, found, f"at least {least} different labels"))
-        return problems
-    for split, column in columns.items():
-        for name, rows in column.rows.items():
-            if name in (known if task.labels is not None else seen):
-                continue
-            place = f"{split} ({rows_text(rows)}, counted from 1)"
-            if task.labels is not None:
-                what, allowed = f"label {name!r} of {place} is not in it", f"labels: {listing(known)}"
-                problems.append(Problem("task.labels", what, allowed, nearest(name, known)))
-            else:
-                what = f"label {name!r} of {place} never occurs in the training data"
-                allowed = f"{listing(seen)}; task.labels=[…] keeps classes without training examples"
-                problems.append(Problem(LABEL_COLUMN, what, allowed, nearest(name, seen)))
-    return _first_few(problems)
+    if task.labels is not None and len(known) < least:
+        return [Problem("task.labels", f"has only {listing(known)}", f"at least {least} labels")]
+    if task.labels is None and len(seen) < least:
+        return [_too_few_labels(columns, least)]
+    right = known if task.labels is not None else list(seen)
+    names = dict.fromkeys(name for column in columns.values() for name in column.rows)
+    valid = set(right)
+    wrong = [name for name in names if name not in valid]
+    problems = []
+    for name in wrong[:MOST]:
+        rows = {split: column.rows[name] for split, column in columns.items() if name in column.rows}
+        places = places_text(rows, data)
+        if task.labels is not None:
+            what, allowed = f"label {name!r} is not in it: {places}", f"labels: {listing(known)}; {NUMBERED}"
+            problems.append(Problem("task.labels", what, allowed, nearest(name, known)))
+        else:
+            problems.append(_never_trained(name, sum(map(len, rows.values())), places, right))
+    if more := len(wrong) - len(problems):
+        hint = "the column of the labels: data.columns.label=NAME"
+        problems.append(Problem(LABEL_COLUMN, f"… and {more} more labels like these", hint))
+    return problems
+
+
+def _too_few_labels(columns: Mapping[str, LabelColumn], least: int) -> Problem:
+    """One label is nothing to tell apart; others may be where training does not see them."""
+    seen, several = columns["train"].counts, f"at least {least} different labels"
+    found = "the training data has no labels"
+    if seen:
+        (name, count), *_ = seen.items()
+        found = f"the training data has only the label {name!r}, in {count} row{'s' if count > 1 else ''}"
+    others = {
+        split: [name for name in column.counts if name not in seen]
+        for split, column in columns.items()
+        if column.counts.keys() - seen.keys()
+    }
+    if not others:
+        return Problem(LABEL_COLUMN, found, several)
+    elsewhere = "; ".join(
+        f"{split} has {listing(map(repr, names), most=5)}" for split, names in others.items()
+    )
+    allowed = f"{several} in train: more rows, or smaller data.split.validation and .test (0: none)"
+    return Problem(LABEL_COLUMN, f"{found}; {elsewhere}", allowed)
+
+
+def _never_trained(name: str, count: int, places: str, seen: Sequence[str]) -> Problem:
+    """A label that is only where it is to be recognised: mistyped, or too rare to be in every split."""
+    what = f"label {name!r} never occurs in the training data"
+    ways = "task.labels=[…] keeps classes without training examples"
+    if count <= RARE:
+        what += f"; all of the data has only {count} row{'s' if count > 1 else ''} of it"
+        draw = "data.split.seed=1 holds out other rows, where no file is given for that"
+        ways = f"or leave it out, or more rows of it; {draw}; {ways}"
+    allowed = f"{listing(seen, most=8)}; {ways}"
+    return Problem(LABEL_COLUMN, f"{what}: {places}", f"{allowed}; {NUMBERED}", nearest(name, seen))
 
 
 def _class_weights(

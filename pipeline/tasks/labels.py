@@ -11,7 +11,11 @@ Label = str | int | bool
 
 
 class NotALabelError(ValueError):
-    """A cell that cannot be a label; the message says why."""
+    """A cell that cannot be a label; the message says why. ``kind``: what cells with the same fault share."""
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind or message
 
 
 def one_label(cell: Any, class_names: Sequence[str] | None = None) -> Label:
@@ -26,13 +30,13 @@ def one_label(cell: Any, class_names: Sequence[str] | None = None) -> Label:
         raise NotALabelError("no label")
     if isinstance(cell, float):
         if not cell.is_integer():
-            raise NotALabelError(f"the fraction {cell} as label; a label is a word or a whole number")
+            what = f"the fraction {cell} as label; a label is a word or a whole number"
+            raise NotALabelError(what, "fraction")
         cell = int(cell)
     if isinstance(cell, int) and not isinstance(cell, bool) and class_names is not None:
         if not 0 <= cell < len(class_names):
-            raise NotALabelError(
-                f"the label {cell}, which is none of the data set's {len(class_names)} classes"
-            )
+            what = f"the label {cell}, which is none of the data set's {len(class_names)} classes"
+            raise NotALabelError(what, "class number")
         return class_names[cell]
     if not isinstance(cell, str | int):
         raise NotALabelError(f"a {type(cell).__name__} as label")
@@ -70,8 +74,8 @@ class LabelColumn:
     # A label by its name, and the rows that it is in (the first ones).
     labels: dict[str, Label] = field(default_factory=dict)
     rows: dict[str, list[int]] = field(default_factory=dict)
-    # What is wrong, and the rows where.
-    faults: dict[str, list[int]] = field(default_factory=dict)
+    # What is wrong, by its kind: the first message, and the rows where.
+    faults: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
 
     def read(
         self, cells: Iterable[Any], separator: str | None, class_names: Sequence[str] | None
@@ -85,7 +89,7 @@ class LabelColumn:
                     else several_labels(cell, separator, class_names)
                 )
             except NotALabelError as fault:
-                self.faults.setdefault(str(fault), []).append(row)
+                self.faults.setdefault(fault.kind, (str(fault), []))[1].append(row)
                 continue
             for label in {str(label): label for label in found}.items():
                 name, value = label
@@ -93,11 +97,3 @@ class LabelColumn:
                 self.labels.setdefault(name, value)
                 self.rows.setdefault(name, []).append(row)
         return self
-
-
-def rows_text(rows: Sequence[int], most: int = 5) -> str:
-    """``row 3``, or ``rows 3, 8, 12 … (40 in all)``."""
-    if len(rows) == 1:
-        return f"row {rows[0]}"
-    more = f" … ({len(rows)} in all)" if len(rows) > most else ""
-    return f"rows {', '.join(map(str, rows[:most]))}{more}"

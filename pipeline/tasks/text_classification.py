@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # Longer inputs are asked for by name: attention costs grow with the square of the length.
 DEFAULT_LENGTH = 512
 
+SHOWN_LABELS = 8
+
 
 @component
 class TextClassification(Task):
@@ -72,6 +74,15 @@ class TextClassification(Task):
         from pipeline.tasks.classification_head import learn_head
 
         return learn_head(self, data)
+
+    def describe(self, head: Head) -> dict[str, str]:
+        """The labels with their number of training examples, most frequent first."""
+        counts = sorted(head["counts"]["train"].items(), key=lambda item: -item[1])
+        each = [f"{name} {count:,}" for name, count in counts]
+        more = (
+            f", … and {len(each) - SHOWN_LABELS} more, down to {each[-1]}" if len(each) > SHOWN_LABELS else ""
+        )
+        return {"labels": f"{len(each)}: {', '.join(each[:SHOWN_LABELS])}{more}"}
 
     def load(
         self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False

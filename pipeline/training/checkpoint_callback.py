@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class CheckpointCallback(Callback):
         self.monitor, self.mode = monitor, mode
         self.every_steps, self.every_seconds = every_steps, every_seconds
         self.best_score: float | None = None
+        self.best_loss: float | None = None
         self.best_step: int | None = None
         self._written_at, self._written_step = time.monotonic(), -1
         self._random: dict[str, Any] | None = None
@@ -100,8 +102,12 @@ class CheckpointCallback(Callback):
         if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or self.monitor is None:
             return
         score = float(trainer.callback_metrics[self.monitor])
-        if better(score, self.best_score, self.mode):
+        loss = float(trainer.callback_metrics[loss_beside(self.monitor, trainer.callback_metrics)])
+        # Few rows give the same accuracy again and again while the model goes on learning.
+        tie = score == self.best_score and better(loss, self.best_loss, "min")
+        if tie or better(score, self.best_score, self.mode):
             self.best_score, self.best_step = score, trainer.global_step
+            self.best_loss = None if math.isnan(loss) else loss
             trainer.save_checkpoint(self.best, weights_only=True)
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
@@ -111,10 +117,11 @@ class CheckpointCallback(Callback):
         self._write_last(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self.best_score, "best_step": self.best_step}
+        return {"best_score": self.best_score, "best_loss": self.best_loss, "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
+        self.best_score, self.best_loss = state_dict["best_score"], state_dict["best_loss"]
+        self.best_step = state_dict["best_step"]
 
 
 def better(score: float, than: float | None, mode: str) -> bool:
@@ -122,6 +129,14 @@ def better(score: float, than: float | None, mode: str) -> bool:
     if score != score:
         return False
     return than is None or (score > than if mode == "max" else score < than)
+
+
+def loss_beside(metric: str, names: Iterable[str]) -> str:
+    """The loss of the split that `metric` was measured on: ``val/news/f1/sport`` -> ``val/news/loss``."""
+    losses = [
+        name for name in names if name.endswith("/loss") and metric.startswith(name.removesuffix("loss"))
+    ]
+    return max(losses, key=len, default=metric)
 
 
 def rewindable(loggers: Iterable[Any]) -> Iterator[Any]:

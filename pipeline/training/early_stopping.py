@@ -32,9 +32,9 @@ class EarlyStopping(CallbackSpec):
                     allowed="null, or validation data (data.split.validation above 0)",
                 )
             )
-        from lightning.pytorch.callbacks import EarlyStopping
+        from pipeline.training.early_stopping_callback import EarlyStoppingCallback
 
-        return EarlyStopping(
+        return EarlyStoppingCallback(
             monitor=facts.monitor,
             mode=facts.mode,
             patience=self.patience,

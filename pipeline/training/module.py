@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 
+from pipeline.errors import Diverged
 from pipeline.runs.splits import prefix_of
 from pipeline.training import interruption
 from pipeline.training.schedulers import follow_validation
@@ -91,7 +93,27 @@ class FineTuning(LightningModule):
         number = self.trainer.global_step + 1
         self.log("train/loss", loss / weight, logger=False)
         if number % self.log_every == 0 or number == self.total_steps:
-            self.log_metrics({"train/loss": float(loss / weight)}, number)
+            # Reading a number waits for the GPU, so what diverges is noticed at the steps that wait anyway.
+            value = float(loss / weight)
+            if not math.isfinite(value):
+                raise self._diverged(f"loss is {value}", number)
+            self.log_metrics({"train/loss": value}, number)
+
+    def _diverged(self, what: str, step: int) -> Diverged:
+        return Diverged(
+            f"{what} at step {step}: try a lower optimizer.lr (now {getattr(self.optimizer_spec, 'lr', '?')}), "
+            f"more scheduler.warmup_ratio, or trainer.gradient_clip (now {self.trainer.gradient_clip_val or 'null'})"
+        )
+
+    def check_weights(self) -> None:
+        """Raise Diverged unless every trained weight is a finite number. Waits for the GPU."""
+        weights = [weight for weight in self.parameters() if weight.requires_grad]
+        if not torch.stack([weight.isfinite().all() for weight in weights]).all():
+            raise self._diverged("weights are not finite", self.trainer.global_step)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # The loss tells it a step later than the weights, and nobody can go on from these.
+        self.check_weights()
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Numbers to every logger, under the optimizer step that they belong to."""
@@ -130,6 +152,11 @@ class FineTuning(LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
         self._score(self.validation_names[dataloader_idx], batch)
+
+    def on_validation_start(self) -> None:
+        # Scores of such weights look like scores: accuracy counts how often the first class is right.
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self.check_weights()
 
     def on_validation_epoch_end(self) -> None:
         named: dict[str, float] = {}

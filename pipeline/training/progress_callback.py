@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -21,7 +22,7 @@ class ProgressCallback(Callback):
         self.pace = Pace(0, total_steps)
         self.task: Any = None
         self.evaluation: Any = None
-        self._said, self._tokens = -1, 0
+        self._said, self._tokens, self._due = -1, 0, False
 
     def _text(self, trainer: Trainer) -> str:
         metrics = trainer.callback_metrics
@@ -37,9 +38,12 @@ class ProgressCallback(Callback):
             return None
         if self.bar is None:
             self.bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=30),
-                TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}  {task.fields[text]}"),
+                TextColumn(
+                    "{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}  {task.fields[text]}",
+                    markup=False,
+                ),
                 console=self.console,
             )
             self.bar.start()
@@ -54,15 +58,30 @@ class ProgressCallback(Callback):
     ) -> None:
         self._tokens += int(batch["tokens"])
         step = trainer.global_step
-        if self.bar is not None:
-            self.bar.update(self.task, completed=step, text=self._text(trainer))
-        elif trainer.is_global_zero and step * 100 // (self.every * self.total) > self._said:
-            self._said = step * 100 // (self.every * self.total)
-            self.console.print(f"step {step}/{self.total}  {self._text(trainer)}", highlight=False)
+        # The line waits for what comes next, which may be the validation of this step.
+        self._due = True
+        self._advance_training(trainer)
         if step and step % getattr(module, "log_every", 10) == 0 and trainer.is_global_zero:
             speed = {"time/tokens_per_second": self._tokens * trainer.world_size / self.pace.elapsed()}
             for logger in trainer.loggers:
                 logger.log_metrics(speed, step)
+
+    def _advance_training(self, trainer: Trainer) -> None:
+        if self.bar is not None and self.task is not None:
+            self.bar.update(self.task, completed=trainer.global_step, text=self._text(trainer))
+
+    def _say(self, trainer: Trainer) -> None:
+        step, share = trainer.global_step, trainer.global_step * 100 // (self.every * self.total)
+        if self._due and self.bar is None and trainer.is_global_zero and step and share > self._said:
+            self._said = share
+            line = f"step {step}/{self.total}  {self._text(trainer)}"
+            self.console.print(line, highlight=False, markup=False)
+        self._due = False
+
+    def on_train_batch_start(
+        self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._say(trainer)
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
         self.evaluation = self._start(trainer, sum(map(int, trainer.num_val_batches)), 0, "validate")
@@ -84,13 +103,18 @@ class ProgressCallback(Callback):
         if self.bar is not None and self.evaluation is not None:
             self.bar.remove_task(self.evaluation)
             self.evaluation = None
+        self._advance_training(trainer)
+        self._say(trainer)
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._stop()
 
     def _stop(self) -> None:
         if self.bar is not None:
             self.bar.stop()
-            self.bar = None
+            self.bar = self.task = None
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        self._say(trainer)
         self._stop()
 
     def on_test_end(self, trainer: Trainer, module: LightningModule) -> None:

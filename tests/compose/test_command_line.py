@@ -30,6 +30,28 @@ def test_wrong_flags(argv, message):
         parse(argv, command="train")
 
 
+@pytest.mark.parametrize(
+    ("argv", "nearest"),
+    [
+        (["--lr", "1e-4"], "optimizer.lr=1e-4"),
+        (["seed=1", "--num_train_epochs=3", "name=x"], "trainer.max_epochs=3"),
+        (["--per_device_train_batch_size", "8"], "trainer.batch_size=8"),
+        (["--seed", "name=x"], "seed=…"),
+    ],
+)
+def test_flags_of_other_programs(here, argv, nearest):
+    with pytest.raises(BadInput) as raised:
+        parse(argv, command="train")
+    (problem,) = raised.value.problems
+    assert problem.nearest == nearest and "without dashes" in problem.allowed
+
+
+def test_flags_that_make_no_sense_with_a_finished_run():
+    for command in ("predict", "evaluate"):
+        with pytest.raises(BadInput, match=f"--multirun: is no flag of {command}"):
+            parse(["-m", "run=x"], command=command)
+
+
 def test_trust_reaches_child_processes(monkeypatch):
     import os
 

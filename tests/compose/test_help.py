@@ -53,14 +53,61 @@ def test_an_unknown_topic_is_named(here):
         text.render("train", "x", topics=["hardware=gp"])
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_help_of_a_command_that_uses_a_finished_run(here, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = text.render(command, f"python -m pipeline.{command}")
+    assert "run=DIR" in shown and "data.columns." in shown and " hardware\n" in shown and "Examples" in shown
+    assert ("input=FILE" in shown) == ("output=FILE" in shown) == (command == "predict")
+    for word in ("strategy", "optimizer", "scheduler", "debug", "experiment", "seed", "--multirun", "--cfg"):
+        assert word not in shown
+    assert max(map(len, shown.split("Examples")[0].splitlines())) <= 100
+
+
+def test_help_of_predict_names_every_format(here):
+    from pipeline.reporting.prediction_files import _WRITERS
+    from pipeline.sources.reading.tables import FORMATS
+
+    words = text.USING["predict"][0]
+    assert all(f" {name}" in words["input=FILE"] for name in FORMATS)
+    assert all(f" {ending}" in words["output=FILE"] for ending in _WRITERS)
+
+
+def test_help_lists_what_the_commands_take(here):
+    from pipeline.compose.using import CHANGEABLE
+
+    for command, (words, groups, _) in text.USING.items():
+        assert {word.partition("=")[0].partition(".")[0] for word in words} | set(groups) == {
+            "run",
+            *CHANGEABLE[command],
+        }
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("lr", "optimizer.lr"),
+        ("num_train_epochs", "trainer.max_epochs"),
+        ("per-device-train-batch-size", "trainer.batch_size"),
+        ("learning_rate", "strategy.learning_rate"),
+        ("optimizer.lr", "optimizer.lr"),
+        ("seed", "seed"),
+        ("frobnicate", ""),
+    ],
+)
+def test_the_key_that_other_programs_have_a_flag_for(here, name, key):
+    assert text.nearest_key(name) == key
+
+
 def test_help_needs_neither_hydra_nor_pydantic(here):
     probe = (
         "import sys\n"
         "from pipeline.compose.command_line import parse\n"
-        "try:\n    parse(['--help'], command='train')\nexcept SystemExit:\n    pass\n"
+        "for command in ('train', 'predict', 'evaluate'):\n"
+        "    try:\n        parse(['--help'], command=command)\n    except SystemExit:\n        pass\n"
         "print([m for m in ('hydra', 'omegaconf', 'pydantic', 'yaml', 'rich') if m in sys.modules])"
     )
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", probe], env=env, capture_output=True, text=True, cwd=here)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
-    assert "usage:" in done.stdout
+    assert done.stdout.count("usage:") == 3

@@ -93,7 +93,7 @@ def test_an_overlay_has_no_keys(here):
 
 def test_a_file_that_is_a_list(here, write):
     write("conf/trainer/mine.yaml", "- a\n- b\n")
-    assert "is not an option" in problems("trainer=mine")["trainer"].what
+    assert "no key: value" in problems("trainer=mine")["trainer=mine"].what
 
 
 def test_missing_values_are_told_once(here):
@@ -155,6 +155,13 @@ def test_a_strategy_of_the_users(here, write, monkeypatch):
     assert problems("strategy=half", "strategy.shar=1")["strategy.shar"].nearest == "share"
     assert set(problems("strategy=half", "strategy.share=2", "name=alone")) == {"strategy", "strategy.share"}
     assert load(compose(["strategy=half", "strategy.share=2"]), frozen=True).strategy.share == 2
+
+
+def test_components_without_options_are_asked_too(here, monkeypatch):
+    from pipeline.training.loggers import base
+
+    monkeypatch.setattr(base, "find_spec", lambda module: None)
+    assert "install 'tensorboard" in problems("logger=[csv,tensorboard]")["logger=tensorboard"].allowed
 
 
 def test_what_is_published_hides_the_environment(here, monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import Run
+from pipeline.launch import plan as planning
 from pipeline.launch.machine import Machine
 from pipeline.launch.plan import memory
 from tests.specs import prepared, spec_of
@@ -37,13 +38,36 @@ def test_the_plan_of_a_run(small: list[str], tmp_path: Path):
     plan = Run.plan([*words, f"paths.outputs={tmp_path}"])
     assert "192 train, 24 validation, 24 test" in plan["data"].replace(" rows", "")
     assert plan["steps"].startswith("12 = 2 epochs of 6")
-    assert "1 process × 4 × 8" in plan["steps"]
+    assert "batch 32 = 1 process × 4 micro-batches × 8 rows; " in plan["steps"]
+    assert "1 × cpu, 1 thread, " in plan["machine"]
+    with Path(next(word for word in small if word.startswith("data.train="))[11:]).open() as file:
+        verdicts = [line.strip().rpartition(",")[2] for line in file]
+    counts = {name: int(number) for name, number in (c.split() for c in plan["labels"][3:].split(", "))}
+    assert plan["labels"].startswith("2: ") and sum(counts.values()) == 192
+    assert list(counts.values()) == sorted(counts.values(), reverse=True)
+    assert all(0 < number <= verdicts.count(name) for name, number in counts.items())
     trained, total = (int(text.replace(",", "")) for text in plan["parameters"].split() if text[0].isdigit())
     assert 0 < trained < total
     assert plan["best by"] == "val/accuracy (max)"
     assert "fits" in plan["memory"]
     again = Run.plan([*words, f"paths.outputs={tmp_path}"])
     assert "(cached)" in again["data"]
+
+
+def test_a_batch_is_no_larger_than_the_rows_there_are(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    words = [*small, f"paths.outputs={tmp_path}"]
+    huge = Run.plan([*words, "trainer.batch_size=100000"])
+    assert (
+        huge["memory"].split(" in ")[0]
+        == Run.plan([*words, "trainer.batch_size=192"])["memory"].split(" in ")[0]
+    )
+    assert "batch 192 (all there are) = 1 process × 192 rows; " in huge["steps"]
+    monkeypatch.setattr(planning, "available_memory", lambda: 2**20)
+    assert Run.plan(words)["memory"].endswith(
+        "; DOES NOT FIT into the 0.0 GiB free: try a smaller hardware.micro_batch or task.max_length"
+    )
 
 
 @pytest.mark.parametrize("length", [2, 6])

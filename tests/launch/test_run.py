@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -64,6 +65,17 @@ def test_the_same_call_is_the_same_run(
         assert hashes[0] == hashes[1] != hashes[2], name
 
 
+def card_loads_the_adapter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By PEFT, as the model card says, and it is the merged model."""
+    code = (folder / "README.md").read_text().split("```python\n")[2].split("```")[0]
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    merged = AutoModelForSequenceClassification.from_pretrained(folder / "model")
+    ids = torch.tensor([[101, 2143, 2003, 102]])
+    torch.testing.assert_close(names["tuned"](ids).logits, merged(ids).logits, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("strategy", ["lora", "frozen_backbone"])
 def test_checkpoints_hold_what_is_trained(
     strategy: str, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -75,6 +87,8 @@ def test_checkpoints_hold_what_is_trained(
     assert trained == run.manifest["prepared"]["trainable"] < run.manifest["prepared"]["total"] / 10
     assert any("classifier" in name for name in best), "the head is there"
     assert (run.folder / "model/adapter/adapter_model.safetensors").exists() == (strategy == "lora")
+    if strategy == "lora":
+        card_loads_the_adapter(run.folder, monkeypatch)
     assert any("newly initialised: classifier" in line for line in run.manifest["weights"])
 
 

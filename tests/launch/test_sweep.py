@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.launch.sweep import Frozen, summarise
+from pipeline.runs.directory import create
 from tests.conftest import Command
 
 FAILING = '''
@@ -39,7 +41,7 @@ def test_a_failing_job_ends_no_other(small: list[str], command: Command, tmp_pat
     )
     keys = ["-m", "--trust", "failing", *small, "debug=fast", "callbacks=fails"]
     keys += ["callbacks.fails.when=true,false", "seed=0,1", "name=grid"]
-    done = command("train", *keys)
+    done = command("train", *keys, env={"COLUMNS": "200"})
     sweep = tmp_path / "outputs/sweeps/grid"
     with (sweep / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -48,6 +50,9 @@ def test_a_failing_job_ends_no_other(small: list[str], command: Command, tmp_pat
     assert float(rows[0]["optimized_metric"]) >= float(rows[1]["optimized_metric"])
     before = {path: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")}
     assert len(before) == 2
+    assert f"{sweep.relative_to(tmp_path)}\n  leaderboard.csv" in done.stdout
+    assert " callbacks.fails.when=True seed=0 " in done.stdout
+    assert "name=grid" not in done.stdout and "name=grid" in rows[0]["overrides"]
     again = command("train", *keys)
     assert {path: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")} == before, again.stderr
 
@@ -59,3 +64,13 @@ def test_a_mistake_in_any_job_stops_all_before_the_first(
     assert done.returncode == 2
     assert "optimizer.lr" in done.stderr and "lora" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "outputs").exists()
+
+
+def test_overrides_that_every_job_has_are_told_apart(tmp_path: Path) -> None:
+    overrides = [["data.train=a b.csv", "seed=0"], ["data.train=a b.csv", "seed=1", "strategy=full"]]
+    runs = [create(tmp_path, name, {}, {"id": name}) for name in ("a1", "b2")]
+    board = summarise(Frozen(tmp_path, runs, overrides))
+    assert board.varied == {"a1": ["seed=0"], "b2": ["seed=1", "strategy=full"]}
+    with (tmp_path / "leaderboard.csv").open() as file:
+        written = {row["id"]: row["overrides"] for row in csv.DictReader(file)}
+    assert written == {name: " ".join(given) for name, given in zip(("a1", "b2"), overrides, strict=True)}

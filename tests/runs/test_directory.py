@@ -27,6 +27,12 @@ def test_a_name_that_is_taken_gets_a_number(tmp_path: Path):
     assert [made(tmp_path).folder.name for _ in range(3)] == ["1-abc", "1-abc-2", "1-abc-3"]
 
 
+def test_where_nothing_can_be_written(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"paths.outputs: no run directory can be made in .*file: File exists"):
+        made(tmp_path / "file")
+
+
 def test_updates_keep_the_rest(tmp_path: Path):
     run = made(tmp_path)
     run.update(state=FINISHED)

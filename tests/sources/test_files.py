@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import pathlib
 import time
 
 import fsspec
@@ -320,6 +321,59 @@ def test_binary_file_that_is_none(here, name, kind):
     found = problem(train=name)
     assert found.where == name
     assert kind in found.what
+
+
+def test_another_delimiter_than_the_comma(here):
+    (here / "a.csv").write_text("text;label\nja, gut;1\nnein;2\n")
+    found = problem(train="a.csv")
+    assert found.where == "a.csv:1" and "data.delimiter=';'" in found.allowed
+    assert load(train="a.csv", delimiter=";")["train"][0] == {"text": "ja, gut", "label": 1}
+    (here / "b.csv").write_text("text\tlabel\nja\t1\n")
+    assert "data.format=tsv" in problem(train="b.csv").allowed
+    assert load(train="b.csv", format="tsv")["train"] == [{"text": "ja", "label": 1}]
+    # A text alone, with such a header.
+    (here / "c.csv").write_text("what; why\nja\n")
+    assert load(train="c.csv", delimiter=",")["train"] == [{"what; why": "ja"}]
+
+
+def test_the_advice_on_delimiters_is_read_by_bash_and_hydra(here):
+    import shlex
+
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    from pipeline.sources.reading.delimited import COMMA, OTHERS
+
+    for delimiter, advice in {";": OTHERS[";"], ",": COMMA}.items():
+        (word,) = shlex.split(advice)
+        assert OverridesParser.create().parse_override(word).value() == delimiter
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_other_formats_under_the_name_of_a_csv(here, encoding):
+    frame = pandas.DataFrame({"text": ["schön", "b"], "label": [1, 2]})
+    frame.to_parquet("a.csv")
+    found = problem(train="a.csv", encoding=encoding)
+    assert (found.what, found.allowed) == ("is a parquet file", "data.format=parquet")
+    assert len(load(train="a.csv", format="parquet")["train"]) == 2
+    frame.to_csv("b.jsonl", compression="gzip")
+    assert "gzip" in problem(train="b.jsonl", encoding=encoding).what
+
+
+def test_a_file_that_may_not_be_read(here, cache, monkeypatch):
+    (here / "a.csv").write_text("text\nx\n")
+    opened = pathlib.Path.open
+
+    def refuse(path, *args, **options):
+        if path.name == "a.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(pathlib.Path, "open", refuse)
+    for large in (10**6, 1):
+        monkeypatch.setattr("pipeline.sources.reading.locating.LARGE", large)
+        os.utime("a.csv", (1, 1))
+        with pytest.raises(BadInput, match=r"a\.csv: cannot be read: Permission denied"):
+            Files(train="a.csv").fingerprint()
 
 
 def test_compressed_file_that_is_none(here):

@@ -69,8 +69,9 @@ def test_several_labels_as_strings_and_lists() -> None:
 def test_a_label_that_training_never_shows() -> None:
     found = problems(splits(train=["good", "bad"], validation=["good", "godo"], test=["new", "bad", "new"]))
     assert [problem.where for problem in found] == ["data.columns.label"] * 2
-    assert "label 'godo' of validation (row 2" in found[0].what and found[0].nearest == "good"
-    assert "label 'new' of test (rows 1, 3" in found[1].what
+    assert "label 'godo' never occurs in the training data" in found[0].what and found[0].nearest == "good"
+    assert "row 2 of validation ('text 1')" in found[0].what
+    assert "label 'new'" in found[1].what and "row 1 of test ('text 0'), row 3 of test" in found[1].what
     assert "good, bad" in found[0].allowed
 
 
@@ -78,22 +79,50 @@ def test_named_labels_fix_the_order_and_may_be_rare() -> None:
     head = TextClassification(labels=["z", "a", "m"]).learn(splits(train=["a", "z"], validation=["m"]))
     assert head["labels"] == ["z", "a", "m"]
     (problem,) = problems(splits(train=["a", "zz"]), labels=["a", "z"])
-    assert (
-        problem.where == "task.labels" and "'zz' of train (row 2" in problem.what and problem.nearest == "z"
-    )
+    assert problem.where == "task.labels" and "'zz'" in problem.what and "row 2 of train" in problem.what
+    assert problem.nearest == "z"
+
+
+def test_a_label_too_rare_for_every_split() -> None:
+    (problem,) = problems(splits(train=["a", "b"] * 5, validation=["unique", "a"], test=["b"]))
+    assert "all of the data has only 1 row of it: row 1 of validation ('text 0')" in problem.what
+    assert "data.split.seed" in problem.allowed and "task.labels=[…]" in problem.allowed
+    (problem,) = problems(splits(train=["a", "b"] * 5, validation=["c"] * 9))
+    assert "only" not in problem.what and "… (9 rows in all)" in problem.what
+
+
+def test_labels_that_only_other_splits_have() -> None:
+    (problem,) = problems(splits(train=["Küche"], validation=["Bad"], test=["Flur"]))
+    assert "only the label 'Küche', in 1 row; validation has 'Bad'; test has 'Flur'" in problem.what
+    assert "smaller data.split.validation" in problem.allowed
 
 
 def test_everything_that_is_wrong_comes_at_once() -> None:
     data = splits(train=["a", None, "b", ""], validation=["a"])
     data["validation"] = Dataset.from_dict({"text": [None, "x", None], "label": ["a", "b", "a"]})
     text, label = problems(data)
-    assert text.where == "data.columns.text" and "no text in validation, rows 1, 3" in text.what
-    assert label.where == "data.columns.label" and "no label, in train, rows 2, 4" in label.what
+    assert (
+        text.where == "data.columns.text"
+        and "row 1 of validation ('a'), row 3 of validation ('a')" in text.what
+    )
+    assert label.where == "data.columns.label" and label.what.startswith("no label: row 2 of train")
+    assert "row 4 of train ('text 3')" in label.what and "within their split" in label.allowed
+
+
+def test_a_fault_is_one_problem_wherever_it_is() -> None:
+    (problem,) = problems(splits(train=[0.5, 1.5], validation=[2.5], test=[3.5]))
+    assert "the fraction 0.5" in problem.what and "row 1 of validation" in problem.what
+    (problem,) = problems(splits(train=["a", None], validation=[None, "b"]))
+    assert "row 2 of train ('text 1'), row 1 of validation ('text 0')" in problem.what
+    data = splits(train=["a", "b"], test=["a", "b"])
+    data = DatasetDict({name: rows.add_column("text_pair", ["x", None]) for name, rows in data.items()})
+    (problem,) = problems(data)
+    assert "row 2 of train ('text 1'), row 2 of test ('text 1')" in problem.what
 
 
 def test_wrong_kinds_of_columns() -> None:
     (problem,) = problems(splits(train=[["a"], ["b"]]))
-    assert "task.multi_label=true" in problem.what and "rows 1, 2" in problem.what
+    assert "task.multi_label=true" in problem.what and "row 1 of train ('text 0'), row 2" in problem.what
     found = problems(splits(train=[0.5, 1.5]))
     assert "the fraction 0.5" in found[0].what
     data = DatasetDict(train=Dataset.from_dict({"text": [1, 2], "label": ["a", "b"]}))
@@ -110,6 +139,8 @@ def test_one_label_is_nothing_to_tell_apart() -> None:
     (problem,) = problems(splits(train=["a", "a"]))
     assert "only the label 'a'" in problem.what and problem.allowed == "at least 2 different labels"
     assert TextClassification(multi_label=True).learn(splits(train=["a", ""]))["labels"] == ["a"]
+    (problem,) = problems(splits(train=["a", "b"]), labels=["a"])
+    assert problem.where == "task.labels" and problem.what == "has only a"
 
 
 def test_unlabelled_rows_of_a_benchmark() -> None:
@@ -117,7 +148,7 @@ def test_unlabelled_rows_of_a_benchmark() -> None:
     rows = Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}, features=features)
     hidden = Dataset.from_dict({"text": ["a"], "label": [-1]}, features=features)
     (problem,) = problems(DatasetDict(train=rows, test=hidden))
-    assert "the label -1" in problem.what and "in test, row 1" in problem.what
+    assert "the label -1" in problem.what and "row 1 of test ('a')" in problem.what
 
 
 def test_balanced_weights_are_those_of_scikit_learn() -> None:
@@ -140,7 +171,7 @@ def test_weights_by_label() -> None:
 
 
 def test_a_wrong_column_is_not_a_thousand_problems() -> None:
-    found = problems(splits(train=[number + 0.5 for number in range(1000)]))
-    assert len(found) == 6 and "995 more" in found[-1].what
+    (problem,) = problems(splits(train=[number + 0.5 for number in range(1000)]))
+    assert "1000 rows in all" in problem.what
     found = problems(splits(train=["a", "b"], test=[f"id {number}" for number in range(1000)]))
-    assert len(found) == 6 and "995 more" in found[-1].what
+    assert len(found) == 4 and "997 more" in found[-1].what and "data.columns.label" in found[-1].allowed

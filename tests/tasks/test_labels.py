@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.tasks.labels import LabelColumn, NotALabelError, in_order, one_label, rows_text, several_labels
+from pipeline.tasks.labels import LabelColumn, NotALabelError, in_order, one_label, several_labels
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_a_column_is_counted_with_its_rows() -> None:
     column = LabelColumn().read(["a", "b", None, "a", 0.5], separator=None, class_names=None)
     assert dict(column.counts) == {"a": 2, "b": 1}
     assert column.rows == {"a": [1, 4], "b": [2]}
-    assert list(column.faults.values()) == [[3], [5]]
+    assert [rows for _, rows in column.faults.values()] == [[3], [5]]
 
 
-def test_rows_text() -> None:
-    assert rows_text([4]) == "row 4"
-    assert rows_text([1, 2]) == "rows 1, 2"
-    assert rows_text(list(range(1, 41))) == "rows 1, 2, 3, 4, 5 … (40 in all)"
+def test_faults_of_one_kind_are_one_fault() -> None:
+    column = LabelColumn().read([0.5, 1.5, None], separator=None, class_names=None)
+    (message, rows), (_, empty) = column.faults.values()
+    assert "the fraction 0.5" in message and rows == [1, 2] and empty == [3]

@@ -143,6 +143,17 @@ def test_predictions_for_people() -> None:
     assert several[0]["scores"]["b"] == pytest.approx(torch.sigmoid(torch.tensor(1.5)).item())
 
 
+def test_labels_are_described_with_their_counts() -> None:
+    describe = TextClassification().describe
+    assert describe({"counts": {"train": {"a": 3, "Küche": 1_200, "NaN": 3}}}) == {
+        "labels": "3: Küche 1,200, a 3, NaN 3"
+    }
+    many = {"counts": {"train": {f"c{number}": number for number in range(11)}, "test": {"c0": 99}}}
+    assert describe(many) == {
+        "labels": "11: c10 10, c9 9, c8 8, c7 7, c6 6, c5 5, c4 4, c3 3, … and 3 more, down to c0 0"
+    }
+
+
 def test_labels_of_other_data_are_checked(bert: str) -> None:
     task, head, _, _ = prepared(bert, ROWS)
     tokenizer = Checkpoint(checkpoint=bert).tokenizer(bert)

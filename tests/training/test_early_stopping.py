@@ -58,6 +58,18 @@ def test_ends_after_so_many_validations_without_improvement(tmp_path):
     assert stopped_at(EarlyStopping(patience=3), [0.5, 0.6, 0.6, 0.4, 0.9, 0.9], tmp_path) == 12
 
 
+def test_says_once_that_it_stopped_and_why(tmp_path, capsys):
+    stopped_at(EarlyStopping(patience=2), [0.5, 0.6, 0.6, 0.4, 0.9, 0.9], tmp_path)
+    said = "early stopping at step 8: val/accuracy has not improved for 2 evaluations"
+    assert capsys.readouterr().err.count(said) == 1
+    stopped_at(EarlyStopping(patience=1), [0.5, 0.4], tmp_path)
+    assert "at step 4: val/accuracy has not improved for 1 evaluation\n" in capsys.readouterr().err
+    stopped_at(EarlyStopping(patience=2), [0.5, float("nan")], tmp_path)
+    assert "early stopping at step 4: val/accuracy is nan" in capsys.readouterr().err
+    stopped_at(EarlyStopping(patience=9), [0.5] * 6, tmp_path)
+    assert "early stopping" not in capsys.readouterr().err
+
+
 def test_follows_the_direction_of_the_metric_and_its_smallest_change(tmp_path):
     falling = [0.5, 0.4, 0.3, 0.2, 0.1, 0.0]
     assert stopped_at(EarlyStopping(patience=2), falling, tmp_path, mode="min") == 12

@@ -1,16 +1,21 @@
 """Gradients of an optimizer step do not depend on how it is cut into batches; checked against the model's own loss."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
+from pipeline import train
 from pipeline.strategies.full import Full
 from pipeline.tasks.text_classification import TextClassification
 from pipeline.training.module import FineTuning
 from pipeline.training.optimizers import AdamW
 from pipeline.training.schedulers import Constant
+from tests.conftest import manifest_of, only_run
+from tests.outcomes import code_of
 
 
 def gradients(cuts: list[slice], weights: list[float] | None = None) -> list[torch.Tensor]:
@@ -58,3 +63,42 @@ def gradients(cuts: list[slice], weights: list[float] | None = None) -> list[tor
 def test_cutting_a_step_does_not_change_it(cuts: list[slice], weights: list[float] | None):
     for cut, whole in zip(gradients(cuts, weights), gradients([slice(0, 8)], weights), strict=True):
         torch.testing.assert_close(cut, whole, atol=1e-6, rtol=1e-4)
+
+
+# The classifier's weights grow past the largest float within a few steps.
+DIVERGING = ["optimizer=sgd", "optimizer.lr=1e25", "trainer.gradient_clip=null", "trainer.max_steps=12"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (["trainer.log_every=1"], r"loss is (nan|inf) at step \d"),
+        (["trainer.log_every=100"], "weights are not finite at step 6"),  # the end of the epoch, to be scored
+        (
+            ["trainer.log_every=100", "trainer.evaluate_every=100", "callbacks.checkpoint.every_steps=1"],
+            r"weights are not finite at step \d",
+        ),
+        (
+            ["trainer.log_every=100", "trainer.evaluate_every=100", "callbacks=none"],
+            "loss is nan at step 12",
+        ),
+    ],
+)
+def test_a_run_that_diverges_fails_and_leaves_no_such_weights(
+    keys: list[str],
+    said: str,
+    small: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.chdir(tmp_path)
+    assert code_of(train.main, *small, *DIVERGING, *keys) == 1
+    shown = capsys.readouterr().err
+    assert re.search(f"failed: {said}", shown) and "Traceback" not in shown, shown
+    assert "optimizer.lr (now 1e+25)" in shown and "trainer.gradient_clip (now null)" in shown
+    manifest = manifest_of(only_run(tmp_path))
+    assert manifest["state"] == "failed" and re.search(said, manifest["error"])
+    written = [torch.load(path, weights_only=True) for path in tmp_path.glob("outputs/**/*.ckpt")]
+    assert all(value.isfinite().all() for ckpt in written for value in ckpt["state_dict"].values())
+    assert len(written) == ("callbacks.checkpoint.every_steps=1" in keys)

@@ -20,9 +20,17 @@ CHUNK, MOST = 20_000, 5
 # A number as programs write it: no leading zero, no plus, no more digits than 64 bits hold.
 NUMBER = r"^-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?$"
 
+# What else is often between fields, and how to say so; in quotes for bash and for Hydra.
+OTHERS = {";": "\"data.delimiter=';'\"", "\t": "data.format=tsv"}
+COMMA = "\"data.delimiter=','\""
 
-def read_delimited(lines: IO[str], name: str, delimiter: str, quote: str | None) -> "Iterator[pa.Table]":
+
+def read_delimited(
+    lines: IO[str], name: str, delimiter: str, quote: str | None, sure: bool = True
+) -> "Iterator[pa.Table]":
     """Tables of text columns. ``quote`` None: quotes are text. ``name`` is the file's, for errors.
+
+    sure: whether somebody chose the delimiter; if not, a header that another one divides is refused.
 
     A line without anything is no row, as in pandas; quoted fields may span lines.
     Raises BadInput naming the lines that have another number of fields than the header.
@@ -35,6 +43,8 @@ def read_delimited(lines: IO[str], name: str, delimiter: str, quote: str | None)
     problems: list[Problem] = []
     records = _records(rows, name, problems)
     header = [column or f"Unnamed: {position}" for position, column in enumerate(next(records, []))]
+    if len(header) == 1 and delimiter == "," and not sure:
+        _check_delimiter(header[0], f"{name}:1")
     if len(set(header)) < len(header):
         twice = listing(sorted({column for column in header if header.count(column) > 1}))
         raise BadInput(Problem(where=f"{name}:1", what=f"two columns have the same name: {twice}"))
@@ -56,6 +66,14 @@ def read_delimited(lines: IO[str], name: str, delimiter: str, quote: str | None)
     if problems:
         raise BadInput(problems)
     yield from tables
+
+
+def _check_delimiter(header: str, where: str) -> None:
+    """Raises BadInput for the header of a csv that is one column only because commas are no delimiters in it."""
+    for other, said in OTHERS.items():
+        if other in header:
+            what = f"{header!r} is one column, as the delimiter is a comma"
+            raise BadInput(Problem(where, what, f"{said}; if it is one column, {COMMA}"))
 
 
 def _records(rows: Any, name: str, problems: list[Problem]) -> Iterator[list[str]]:

@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -37,14 +38,27 @@ class Located:
         """Of the bytes as they are stored."""
         local = Path(self.path)
         if self.system.protocol != ("file", "local"):
-            with self.system.open(self.path, "rb") as stream:
+            with self._readable(), self.system.open(self.path, "rb") as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
-        facts = local.stat()
+        with self._readable():
+            facts = local.stat()
         # A file changed a moment ago could change again without its time changing.
         if facts.st_size < LARGE or time.time() - facts.st_mtime < 5:
-            return _digest(local)
+            return self._digest()
         known = hashlib.sha256(f"{local.resolve()}|{facts.st_size}|{facts.st_mtime_ns}".encode()).hexdigest()
-        return entry("digests", known, lambda target: _write(target, _digest(local))).read_text()
+        return entry("digests", known, lambda target: _write(target, self._digest())).read_text()
+
+    def _digest(self) -> str:
+        with self._readable():
+            return _digest(Path(self.path))
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Raises BadInput where the file cannot be read."""
+        try:
+            yield
+        except OSError as error:
+            raise BadInput(Problem(self.name, f"cannot be read: {error.strerror or error}")) from error
 
 
 def _digest(path: Path) -> str:

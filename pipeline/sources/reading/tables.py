@@ -29,6 +29,13 @@ FORMATS = {
 COMPRESSED = ("gz", "bz2", "xz", "zip", "zst")
 # Lines that are Python objects at one time.
 CHUNK = 20_000
+# What other programs' files begin with: what they are, and what to do.
+MAGIC = {
+    b"PAR1": ("a parquet file", "data.format=parquet"),
+    b"ARROW1": ("an arrow file", "data.format=arrow"),
+    b"PK\x03\x04": ("a zip archive, as Excel's files are", "a csv that is saved from it"),
+    b"\x1f\x8b": ("compressed with gzip", "a name that ends in .gz"),
+}
 
 
 @dataclass(frozen=True)
@@ -101,8 +108,12 @@ def _table(file: Located, format: str, reading: Reading) -> "pa.Table":
             with file.open() as stream:
                 table = _parquet(stream, file) if format == "parquet" else _arrow(stream, file)
         else:
-            with _text(file, reading) as lines:
-                tables = list(_read_text(lines, file.name, format, reading))
+            try:
+                with _text(file, reading) as lines:
+                    tables = list(_read_text(lines, file.name, format, reading))
+            except (UnicodeDecodeError, BadInput):
+                _check_is_text(file)
+                raise
             table = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
     except UnicodeDecodeError as error:
         raise BadInput(_not_in_encoding(file, reading, error)) from error
@@ -125,7 +136,7 @@ def _read_text(lines: IO[str], name: str, format: str, reading: Reading) -> "Ite
     if format == "txt":
         return _txt(lines)
     delimiter = reading.delimiter or ("\t" if format == "tsv" else ",")
-    return read_delimited(lines, name, delimiter, reading.quote)
+    return read_delimited(lines, name, delimiter, reading.quote, sure=reading.delimiter is not None)
 
 
 def _text(file: Located, reading: Reading) -> IO[str]:
@@ -141,6 +152,15 @@ def _text(file: Located, reading: Reading) -> IO[str]:
                 allowed="utf-8, latin-1, …",
             )
         ) from None
+
+
+def _check_is_text(file: Located) -> None:
+    """Raises BadInput for a file that is none, whatever its name says: better than its first odd byte."""
+    with file.open() as stream:
+        start = stream.read(8)
+    for magic, (kind, hint) in MAGIC.items():
+        if start.startswith(magic):
+            raise BadInput(Problem(where=file.name, what=f"is {kind}", allowed=hint))
 
 
 def _not_in_encoding(file: Located, reading: Reading, error: UnicodeDecodeError) -> Problem:

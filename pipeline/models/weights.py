@@ -1,0 +1,45 @@
+"""Whether a checkpoint's weights are there and whole, without reading them: before a run is made of them."""
+
+import json
+from pathlib import Path
+
+from pipeline.errors import BadInput, Problem, listing
+from pipeline.models.origin import OLD_WEIGHTS, WEIGHTS, WHERE, has_file
+
+_INDEX = "model.safetensors.index.json"
+WHOLE = "whole safetensors files, or torch files that hold nothing but tensors"
+
+
+def check_weights(folder: str) -> None:
+    """Raises BadInput for a folder without weights, with a missing part, or with a broken safetensors file.
+
+    Of every safetensors file the header is read, which says how long the file must be.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(folder)
+    if not has_file(path, WEIGHTS + OLD_WEIGHTS):
+        files = listing(sorted(file.name for file in path.iterdir()))
+        what = f"there are no weights in {folder} (files: {files})"
+        raise BadInput(Problem(WHERE, what, "a folder with model.safetensors"))
+    if missing := sorted(name for name in _parts(path) if not (path / name).is_file()):
+        what = f"parts of the weights in {folder} are missing: {listing(missing)}"
+        raise BadInput(Problem(WHERE, what, f"every file that {_INDEX} names"))
+    for pattern in WEIGHTS:
+        for file in sorted(path.glob(pattern)):
+            try:
+                with safe_open(file, framework="numpy") as opened:
+                    opened.keys()
+            except (SafetensorError, OSError) as error:
+                what = f"the weights in {folder} cannot be read: {file.name}: {error}"
+                raise BadInput(Problem(WHERE, what, WHOLE)) from error
+
+
+def _parts(folder: Path) -> set[str]:
+    index = folder / _INDEX
+    if not index.is_file():
+        return set()
+    try:
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(Problem(str(index), f"is no index of weights: {error!r}")) from error
