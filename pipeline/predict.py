@@ -25,10 +25,7 @@ def main() -> None:
         for row, said in trained.predict(rows, used.columns):
             write(row, said)
     if trained.truncated:
-        print(
-            f"cut short to what the model was trained to take: {trained.truncated:,} row{'' if trained.truncated == 1 else 's'}",
-            file=sys.stderr,
-        )
+        print(f"rows cut short to what the model was trained to take: {trained.truncated:,}", file=sys.stderr)
 
 
 def check_apart(given: str | None, output: str | None) -> None:

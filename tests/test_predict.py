@@ -106,8 +106,7 @@ def test_texts_that_are_cut_short_are_counted(finished: Path, monkeypatch, capsy
     assert code_of(main, f"run={finished}") == 0
     told = capsys.readouterr()
     assert (
-        len(told.out.splitlines()) == 2
-        and "cut short to what the model was trained to take: 1 row\n" in told.err
+        len(told.out.splitlines()) == 2 and "cut short to what the model was trained to take: 1\n" in told.err
     )
 
 
