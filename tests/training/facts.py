@@ -1,9 +1,18 @@
-"""Facts of a run for tests."""
+"""Facts of a run, and the options of a Trainer that does nothing beside training, for tests."""
 
 from pathlib import Path
 from typing import Any
 
 from pipeline.training.specs import RunFacts
+
+BARE: dict[str, Any] = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+    "accelerator": "cpu",
+}
 
 
 def facts(folder: Path, **other: Any) -> RunFacts:

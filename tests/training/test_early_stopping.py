@@ -4,7 +4,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from pipeline.errors import BadInput
 from pipeline.training.early_stopping import EarlyStopping
-from tests.training.facts import facts
+from tests.training.facts import BARE, facts
 
 
 class Scored(LightningModule):
@@ -39,13 +39,8 @@ def stopped_at(spec, scores, tmp_path, mode="max"):
         max_epochs=3,
         val_check_interval=2,
         callbacks=[callback],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
+        **BARE,
         default_root_dir=tmp_path,
-        accelerator="cpu",
     )
     trainer.fit(Scored(scores))
     return trainer.global_step

@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from rich.console import Console
 
 from pipeline.training.progress import Pace, Progress, clock
-from tests.training.facts import facts
+from tests.training.facts import BARE, facts
 from tests.training.test_early_stopping import Scored
 
 
@@ -43,12 +43,7 @@ def trained(tmp_path):
             val_check_interval=2,
             accumulate_grad_batches=accumulate,
             callbacks=[callback],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            accelerator="cpu",
+            **BARE,
         ).fit(Tokens([0.1, 0.2, 0.3, 0.4]))
         return callback
 

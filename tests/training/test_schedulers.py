@@ -13,6 +13,7 @@ from transformers.optimization import get_cosine_with_min_lr_schedule_with_warmu
 
 from pipeline.errors import BadInput
 from pipeline.training.schedulers import Constant, Cosine, Linear, Plateau, follow_validation
+from tests.training.facts import BARE
 
 PEAK = 3e-5
 
@@ -155,13 +156,8 @@ class Validated(LightningModule):
 def fit(module, tmp_path, **options):
     trainer = Trainer(
         max_steps=20,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
         default_root_dir=tmp_path,
-        accelerator="cpu",
+        **BARE,
         **options,
     )
     trainer.fit(module)
