@@ -27,4 +27,5 @@ def prepared(**changes: Any) -> Prepared:
         "trainable": 10,
         "total": 100,
     }
-    return Prepared(**{**facts, **changes})
+    facts |= changes
+    return Prepared(**{**facts, "examples": changes.get("examples", facts["rows"])})

@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from pipeline.data.batches import EvaluationBatches, TrainingBatches
+from pipeline.training.answers import Answers
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 def lengths_of(rows: Dataset) -> np.ndarray:
     """Tokens of every encoded row."""
     return np.asarray(rows.with_format("numpy")["length"][:], dtype=np.int64)
+
+
+def rows_of(rows: Dataset) -> np.ndarray | None:
+    """The row of data that every encoded row is of."""
+    if "row" not in rows.column_names:
+        return None
+    return np.asarray(rows.with_format("numpy")["row"][:], dtype=np.int64)
 
 
 class Collate:
@@ -60,8 +68,10 @@ class Numbered:
 
 
 class TextData(LightningDataModule):
-    """Batches of the prepared splits. Its state is the position in the training data: batches consumed, not
-    prefetched, of the epoch under way."""
+    """Batches of the prepared splits; ``raw`` are the rows of data that they were encoded from.
+
+    Its state is the position in the training data: batches consumed, not prefetched, of the epoch under way.
+    """
 
     def __init__(
         self,
@@ -75,8 +85,10 @@ class TextData(LightningDataModule):
         workers: int,
         world_size: int,
         rank: int,
+        raw: Mapping[str, Dataset] | None = None,
     ) -> None:
         super().__init__()
+        self.raw = raw or {}
         self.splits, self.settings, self.seed, self.workers = splits, trainer, seed, workers
         self.world_size, self.rank = world_size, rank
         self.collate = Collate(task, tokenizer)
@@ -112,8 +124,13 @@ class TextData(LightningDataModule):
             batch_size=self.settings.evaluation_batch_size,
             world_size=self.world_size,
             rank=self.rank,
+            rows=rows_of(self.splits[split]),
         )
         return self._loader(split, batches)
+
+    def answers(self, split: str) -> Answers | None:
+        """What puts predictions together to the rows of a split; None where these are not known."""
+        return Answers(self.raw[split], self.splits[split]) if split in self.raw else None
 
     def train_dataloader(self) -> DataLoader:
         assert self.training_batches is not None

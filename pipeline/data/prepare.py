@@ -18,6 +18,7 @@ from pipeline.runs.identity import digest
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
+    from transformers import PreTrainedTokenizerBase
 
     from pipeline.models.checkpoint import Checkpoint, Located
     from pipeline.sources.base import Source
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.tasks.base import Head, Task
 
 # Changes when prepared data of older versions must not be read any more.
-_FORMAT = 1
+_FORMAT = 2
 _ENCODE_BATCH = 1_000
 
 HoldOut = Literal["as_trained", "if_none", "never"]
@@ -36,7 +37,8 @@ class Prepared:
     """What a run needs to know of its data and model before it starts. Plain JSON but for the checkpoint.
 
     folder: the cache entry with ``raw/`` and ``encoded/`` splits.
-    rows, tokens, truncated: by split; tokens after truncation, truncated in rows.
+    rows, examples, tokens, truncated: by split. examples are what is trained on, which may be more than rows (windows
+        over long texts) or fewer (several texts in one); tokens are counted after truncation, truncated in examples.
     trainable, total: parameters.
     directions: for each metric whether higher is better.
     """
@@ -46,6 +48,7 @@ class Prepared:
     checkpoint: dict[str, Any]
     head: Head
     rows: dict[str, int]
+    examples: dict[str, int]
     tokens: dict[str, int]
     truncated: dict[str, int]
     longest: int
@@ -57,9 +60,15 @@ class Prepared:
     def table(self) -> list[tuple[str, str]]:
         """What a person wants to know of it: what, and where or how much."""
         splits = [
-            (name, f"{count:,} rows, {self.tokens[name]:,} tokens") for name, count in self.rows.items()
+            (name, f"{rows_text(self.rows[name], self.examples[name])}, {self.tokens[name]:,} tokens")
+            for name in self.rows
         ]
         return [("data", self.folder), ("model", self.checkpoint["folder"]), *splits]
+
+
+def rows_text(rows: int, examples: int) -> str:
+    """``1,000 rows``, with the number of examples where it is another."""
+    return f"{rows:,} rows" if rows == examples else f"{rows:,} rows in {examples:,} examples"
 
 
 def prepare(*, task: Task, checkpoint: Checkpoint, source: Source, strategy: Strategy) -> Prepared:
@@ -76,7 +85,7 @@ def prepare(*, task: Task, checkpoint: Checkpoint, source: Source, strategy: Str
     def build_data(folder: Path) -> None:
         fresh.append("data")
         data = source.hold_out(_task_rows(task, source, training=True))
-        _write(folder, task, checkpoint, located, data, task.learn(data))
+        _write(folder, task, checkpoint, located, data, task.learn(data, checkpoint.config(located.folder)))
 
     folder = entry("encoded", key, build_data)
     facts = json.loads((folder / "facts.json").read_text())
@@ -203,8 +212,9 @@ def _write(
         encoded = DatasetDict(
             {
                 name: rows.map(
-                    lambda batch: task.encode(batch, tokenizer, head),
+                    lambda batch, numbers: encode_numbered(task, batch, numbers, tokenizer, head),
                     batched=True,
+                    with_indices=True,
                     batch_size=_ENCODE_BATCH,
                     remove_columns=rows.column_names,
                     keep_in_memory=False,
@@ -220,7 +230,8 @@ def _write(
     lengths = {name: rows.with_format("numpy")["length"][:] for name, rows in encoded.items()}
     facts = {
         "head": head,
-        "rows": {name: len(rows) for name, rows in encoded.items()},
+        "rows": {name: len(rows) for name, rows in data.items()},
+        "examples": {name: len(rows) for name, rows in encoded.items()},
         "tokens": {name: int(values.sum()) for name, values in lengths.items()},
         "truncated": {
             name: int(rows.with_format("numpy")["truncated"][:].sum()) for name, rows in encoded.items()
@@ -229,6 +240,19 @@ def _write(
         "directions": {"loss": False, **task.directions(head)},
     }
     (folder / "facts.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))
+
+
+def encode_numbered(
+    task: Task,
+    batch: Mapping[str, list[Any]],
+    numbers: Sequence[int],
+    tokenizer: PreTrainedTokenizerBase,
+    head: Head,
+) -> dict[str, list[Any]]:
+    """The task's features of a batch of rows, each with the number of its row in the split."""
+    features = task.encode(batch, tokenizer, head)
+    features["row"] = [numbers[place] for place in features["row"]] if "row" in features else list(numbers)
+    return features
 
 
 def _count(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,15 +14,17 @@ import torch
 from pipeline.data.prepare import load_splits
 from pipeline.models.loading import quiet
 from pipeline.reporting.model_card import model_card
+from pipeline.reporting.ordered_lines import OrderedLines, join
 from pipeline.runs.directory import FINISHED, write_whole
-from pipeline.runs.verification import logits, verify
+from pipeline.runs.verification import outputs, verify
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
     from pipeline.launch.work import Work
+    from pipeline.training.scoring import Sink
 
-_COMPARED_ROWS = 8
+_COMPARED_ROWS, _LOOKED_AT = 8, 64
 
 
 def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
@@ -42,8 +48,8 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
         trainer.validate(job.module, datamodule=job.data, verbose=False)
         trainer.loggers = loggers
     if "test" in job.data.splits:
-        trainer.test(job.module, datamodule=job.data, verbose=False)
-        _write_predictions(job, trainer)
+        with _predictions(job, trainer) as job.module.test_sink:
+            trainer.test(job.module, datamodule=job.data, verbose=False)
     if not trainer.is_global_zero:
         return {}
     difference = _save_and_verify(job)
@@ -69,47 +75,55 @@ def _load_best(job: Work, trainer: Trainer) -> int:
     return best["global_step"]
 
 
-def _write_predictions(job: Work, trainer: Trainer) -> None:
-    """predictions/test.jsonl: every test row in the order of the data, with what the model says of it."""
-    gathered: list[Any] = [job.module.scorers["test"].predictions()]
-    if trainer.world_size > 1:
-        gathered = [None] * trainer.world_size
-        torch.distributed.all_gather_object(gathered, job.module.scorers["test"].predictions())
-    if not trainer.is_global_zero:
-        return
-    index = torch.cat([i for i, _ in gathered])
-    order = torch.argsort(index)
-    decoded = job.spec.task.decode(torch.cat([p for _, p in gathered if len(p)])[order], job.prepared.head)
-    rows = load_splits(job.prepared.folder, "raw")["test"]
-    columns = [name for name in rows.column_names if name in job.spec.task.columns]
-    job.run.predictions.mkdir(exist_ok=True)
-    lines = (
-        json.dumps({**{c: row[c] for c in columns}, "prediction": said}, ensure_ascii=False, default=str)
-        for row, said in zip(rows, decoded, strict=True)
-    )
-    write_whole(job.run.predictions / "test.jsonl", "".join(line + "\n" for line in lines))
+@contextmanager
+def _predictions(job: Work, trainer: Trainer) -> Iterator[Sink]:
+    """predictions/test.jsonl: every test row in the order of the data, with what the model says of it.
+
+    Every process writes its rows as they come; nothing of them stays in memory.
+    """
+    folder, columns = job.run.predictions, job.spec.task.columns
+
+    def part(rank: int) -> Path:
+        return folder / f".test.{rank}"
+
+    with OrderedLines(part(trainer.global_rank)) as lines:
+
+        def sink(number: int, row: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+            read = {name: value for name, value in row.items() if name in columns}
+            lines.add(number, json.dumps({**read, "prediction": said}, ensure_ascii=False, default=str))
+
+        yield sink
+    trainer.strategy.barrier("predictions")
+    if trainer.is_global_zero:
+        join([part(rank) for rank in range(trainer.world_size)], folder / "test.jsonl")
+        if not (folder / "test.jsonl").stat().st_size:
+            (folder / "test.jsonl").unlink()
+            folder.rmdir()
 
 
 def _save_and_verify(job: Work) -> float:
     """Write model/ (and the adapter, where the strategy has one) and prove that it computes the same."""
     spec, folder = job.spec, job.run.model
     split = next(name for name in ("test", "validation", "train") if name in job.data.splits)
-    rows = job.data.splits[split].select(range(min(_COMPARED_ROWS, len(job.data.splits[split]))))
-    inputs = {
-        k: v for k, v in spec.task.collate(list(rows), job.data.collate.tokenizer).items() if k != "labels"
-    }
+    # Short ones: what a language model computes of a token is as long as its vocabulary.
+    rows = sorted(
+        job.data.splits[split].select(range(min(_LOOKED_AT, len(job.data.splits[split])))),
+        key=itemgetter("length"),
+    )[:_COMPARED_ROWS]
+    inputs = spec.task.forward_inputs(spec.task.collate(rows, job.data.collate.tokenizer))
     texts = [
         value
-        for row in load_splits(job.prepared.folder, "raw")[split].select(range(len(rows)))
+        for row in load_splits(job.prepared.folder, "raw")[split].take(_COMPARED_ROWS)
         for name, value in row.items()
         if name in spec.task.columns and isinstance(value, str)
     ]
     model = job.module.model.cpu()
-    expected = logits(model, inputs)
+    expected = outputs(model, inputs)
     # In a folder of its own: beside merged weights transformers would apply an adapter a second time.
     spec.strategy.save(model, str(folder / "adapter"))
     with quiet():
         merged: Any = spec.strategy.merge(model)
         merged.save_pretrained(folder)
     job.data.collate.tokenizer.save_pretrained(folder)
-    return verify(folder, spec.task.auto_class, inputs, expected, job.data.collate.tokenizer, texts)
+    auto_class = spec.model.auto_class(merged.config, spec.task.heads)
+    return verify(folder, auto_class, inputs, expected, job.data.collate.tokenizer, texts)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pipeline.sources.base import Source
     from pipeline.tasks.base import Scores
 
-# Rows that are read, sorted by length and predicted together: bounds memory, whatever the size of the input.
-_CHUNK = 2_048
 # Problems of rows that are shown.
 _MOST = 5
 
@@ -92,11 +90,11 @@ class Trained:
             head=self.head,
             hold_out=self._hold_out(source),
         )
-        splits = load_splits(folder, "encoded")
+        splits, raw = load_splits(folder, "encoded"), load_splits(folder, "raw")
         metrics: dict[str, float] = {}
         tables: dict[str, Any] = {}
         for split in facts["rows"]:
-            scores, prefix = self._score(splits[split]), prefix_of(split)
+            scores, prefix = self._score(raw[split], splits[split]), prefix_of(split)
             metrics |= {f"{prefix}/{name}": value for name, value in scores.values.items()}
             tables |= {f"{prefix}/{name}": rows for name, rows in scores.tables.items()}
         return metrics, tables
@@ -110,19 +108,24 @@ class Trained:
         changed_since = asked == self.spec.data
         return "never" if same_rows or changed_since else "if_none"
 
-    def _score(self, rows: Any) -> Scores:
+    def _score(self, raw: Any, encoded: Any) -> Scores:
         from pipeline.data.batches import EvaluationBatches
-        from pipeline.data.module import Collate, Numbered, lengths_of
+        from pipeline.data.module import Collate, Numbered, lengths_of, rows_of
+        from pipeline.training.answers import Answers
         from pipeline.training.scoring import Scorer
 
         size = self.spec.trainer.evaluation_batch_size
-        collate, numbered = Collate(self.spec.task, self.tokenizer), Numbered(rows)
-        scorer = Scorer(self.spec.task, self.head, self.device)
-        for indices in EvaluationBatches(lengths_of(rows), batch_size=size, world_size=1, rank=0):
+        collate, numbered = Collate(self.spec.task, self.tokenizer), Numbered(encoded)
+        answers = Answers(raw, encoded)
+        scorer = Scorer(self.spec.task, self.head, self.device, answers=answers, tokenizer=self.tokenizer)
+        batches = EvaluationBatches(
+            lengths_of(encoded), batch_size=size, world_size=1, rank=0, rows=rows_of(encoded)
+        )
+        for indices in batches:
             batch = collate(numbered.__getitems__(indices))
             inputs = {name: value.to(self.device) for name, value in batch["inputs"].items()}
             with self._inference():
-                scorer.update(self.spec.task.loss(self.model, inputs), batch["index"])
+                scorer.update(self.spec.task.score(self.model, inputs), batch["index"])
         return scorer.compute()
 
     def predict(
@@ -134,7 +137,7 @@ class Trained:
         Raises BadInput where a row lacks what the task reads.
         """
         rows, done = iter(rows), 0
-        while chunk := list(islice(rows, _CHUNK)):
+        while chunk := list(islice(rows, self.spec.task.prediction_chunk)):
             batch = self._batch(chunk, columns, done)
             yield from zip(chunk, self._predict_batch(batch, len(chunk)), strict=True)
             done += len(chunk)
@@ -166,21 +169,39 @@ class Trained:
 
     def _predict_batch(self, batch: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
         """What the model says of each row, in their order."""
+        from pipeline.training.answers import Answer
+
         task, size = self.spec.task, self.spec.trainer.evaluation_batch_size
-        features = task.encode(batch, self.tokenizer, self.head)
-        self.truncated += sum(features["truncated"])
-        encoded = [{name: values[i] for name, values in features.items()} for i in range(count)]
+        columns = task.encode_inputs(batch, self.tokenizer, self.head)
+        row_of = columns.pop("row", range(count))
+        features = [
+            {name: values[i] for name, values in columns.items()} for i in range(len(columns["length"]))
+        ]
+        self.truncated += len({row for row, cut in zip(row_of, columns["truncated"], strict=True) if cut})
         # Rows of similar length together; the content decides among equals, so that the same rows make the
         # same batches, and the same numbers to the last bit, in whatever order they come.
-        order = sorted(range(count), key=lambda i: (-encoded[i]["length"], encoded[i]["input_ids"]))
-        decoded: list[dict[str, Any]] = [{} for _ in range(count)]
-        for start in range(0, count, size):
+        order = sorted(range(len(features)), key=lambda i: (-features[i]["length"], features[i]["input_ids"]))
+        predictions: list[Any] = [None] * len(features)
+        for start in range(0, len(order), size):
             indices = order[start : start + size]
-            inputs = task.collate([encoded[i] for i in indices], self.tokenizer)
+            inputs = task.collate([features[i] for i in indices], self.tokenizer)
             with self._inference():
-                raw = task.predict(
+                raw: Any = task.predict(
                     self.model, {name: value.to(self.device) for name, value in inputs.items()}
                 )
-            for i, said in zip(indices, task.decode(raw.float().cpu(), self.head), strict=True):
-                decoded[i] = said
-        return decoded
+            if hasattr(raw, "cpu"):
+                raw = raw.float().cpu() if raw.is_floating_point() else raw.cpu()
+            for i, prediction in zip(indices, raw, strict=True):
+                predictions[i] = prediction
+        parts: list[list[int]] = [[] for _ in range(count)]
+        for number, row in enumerate(row_of):
+            parts[row].append(number)
+        answers = [
+            Answer(
+                {name: values[row] for name, values in batch.items()},
+                [features[i] for i in mine],
+                [predictions[i] for i in mine],
+            )
+            for row, mine in enumerate(parts)
+        ]
+        return task.decode(answers, self.tokenizer, self.head)

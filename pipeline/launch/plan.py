@@ -50,7 +50,13 @@ def memory(spec: RunSpec, prepared: Prepared, machine: Machine) -> Memory:
 
 def _step_rows(spec: RunSpec, prepared: Prepared) -> int:
     """Rows of the largest optimizer step."""
-    return min(spec.trainer.batch_size, prepared.rows["train"])
+    return min(spec.trainer.batch_size, prepared.examples["train"])
+
+
+def _examples(prepared: Prepared) -> str:
+    if prepared.examples == prepared.rows:
+        return ""
+    return " in examples: " + ", ".join(f"{count:,}" for count in prepared.examples.values())
 
 
 def _first(config: dict[str, Any], *names: str) -> int:
@@ -83,6 +89,7 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
         (
             "data",
             ", ".join(f"{count:,} {name}" for name, count in rows.items())
+            + _examples(prepared)
             + (" (cached)" if prepared.cached else " (encoded now)"),
         ),
         *spec.task.describe(prepared.head).items(),

@@ -34,10 +34,12 @@ class Schedule:
 
 def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
     """Raises BadInput for a monitored metric that the task does not report, or for more processes than rows."""
-    if small := [name for name, count in prepared.rows.items() if count < machine.world_size]:
-        what = f"{machine.world_size} processes, but the {small[0]} split has {prepared.rows[small[0]]} rows"
+    # The rows of a text that is read in windows stay together, so both have to be enough.
+    least = {name: min(count, prepared.examples[name]) for name, count in prepared.rows.items()}
+    if small := [name for name, count in least.items() if count < machine.world_size]:
+        what = f"{machine.world_size} processes, but the {small[0]} split has {least[small[0]]} rows"
         raise BadInput(Problem("hardware.devices", what, "at most as many processes as rows"))
-    trainer, rows = spec.trainer, prepared.rows["train"]
+    trainer, rows = spec.trainer, prepared.examples["train"]
     per_epoch = steps_per_epoch(rows, trainer.batch_size, machine.world_size)
     epochs = trainer.epochs(per_epoch)
     limits = [epochs * per_epoch, trainer.max_steps]

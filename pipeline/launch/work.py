@@ -167,6 +167,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         workers=spec.hardware.workers,
         world_size=machine.world_size,
         rank=rank(),
+        raw=load_splits(prepared.folder, "raw"),
     )
     module = FineTuning(
         model,

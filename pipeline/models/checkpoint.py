@@ -1,13 +1,14 @@
 """A pretrained checkpoint: what is known of its family, and how its tokenizer and model are made."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from pipeline.component import component
-from pipeline.errors import BadInput, Problem, listing, nearest
+from pipeline.errors import BadInput, Problem, nearest
 from pipeline.models.origin import FORMS, WHERE, Located, has_file, locate
 from pipeline.models.weights import check_weights
 
@@ -126,10 +127,17 @@ class Checkpoint:
             )
         return tokenizer
 
+    def auto_class(self, config: "PretrainedConfig", heads: Sequence[str]) -> str:
+        """The transformers Auto class of the first of ``heads`` that the architecture can have. Raises BadInput
+        where it can have none."""
+        from pipeline.models.heads import auto_class
+
+        return auto_class(config, heads)
+
     def build(
-        self, folder: str, auto_class: str, config: "PretrainedConfig", *, meta: bool = False
+        self, folder: str, heads: Sequence[str], config: "PretrainedConfig", *, meta: bool = False
     ) -> "tuple[PreTrainedModel, LoadReport]":
-        """The model of ``auto_class`` (a transformers Auto class) in float32, and what is new in it.
+        """The model with the first of ``heads`` that it can have, in float32, and what is new in it.
 
         On the meta device (``meta``) it has neither weights nor memory, and the report is empty. Seed torch
         before: newly initialised weights depend on nothing else. Raises BadInput for a model that has no such
@@ -139,8 +147,7 @@ class Checkpoint:
 
         from pipeline.models import loading
 
-        auto = getattr(transformers, auto_class)
-        _check_class(auto, config)
+        auto = getattr(transformers, self.auto_class(config, heads))
         if getattr(config, "pad_token_id", None) in (None, -1):
             config.pad_token_id = self.tokenizer(folder).pad_token_id
         options = {} if self.attention is None else {"attn_implementation": self.attention}
@@ -189,15 +196,6 @@ def _check_known(written: dict[str, Any], folder: str) -> None:
     what = f"{folder}/config.json: transformers {transformers.__version__} has no model_type {kind!r}"
     allowed = "an architecture of transformers, named in model_type"
     raise BadInput(Problem(WHERE, what, allowed, nearest(str(kind), CONFIG_MAPPING_NAMES)))
-
-
-def _check_class(auto: Any, config: "PretrainedConfig") -> None:
-    if type(config) in auto._model_mapping:
-        return
-    able = sorted(auto._model_mapping._model_mapping)
-    task = auto.__name__.removeprefix("AutoModelFor")
-    what = f"{config.model_type} cannot do {task}, because transformers has no {auto.__name__} of it"
-    raise BadInput(Problem(WHERE, what, f"models that can: {listing(able, most=len(able))}"))
 
 
 def _set_padding(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", folder: str) -> None:

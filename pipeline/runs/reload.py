@@ -28,8 +28,13 @@ def main(model_folder: str, inputs: str, output: str) -> None:
         if info["missing_keys"] or info["unexpected_keys"] or info["mismatched_keys"]:
             sys.exit(f"weights do not fit: {info}")
         with torch.inference_mode():
-            logits = model.eval()(**load_file(inputs)).logits
-        save_file({"logits": logits.contiguous()}, output)
+            made = model.eval()(**load_file(inputs))
+        tensors = {
+            name: value.float().contiguous().clone()
+            for name, value in made.items()
+            if isinstance(value, torch.Tensor) and value.is_floating_point() and name != "loss"
+        }
+        save_file(tensors, output)
 
 
 if __name__ == "__main__":

@@ -21,34 +21,39 @@ class ModelDiffers(RuntimeError):
     """The saved model does not compute what the trained one does."""
 
 
-def logits(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
-    """What `model` computes on a batch without targets, in float32 on the CPU."""
+def outputs(model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Every tensor of numbers that `model` computes on a batch, by name, in float32 on the CPU."""
     import torch
 
     device = next(model.parameters()).device
     with torch.inference_mode():
         batch = {name: value.to(device) for name, value in inputs.items()}
-        return model.eval()(**batch).logits.float().cpu()
+        made = model.eval()(**batch)
+    return {
+        name: value.float().cpu()
+        for name, value in made.items()
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and name != "loss"
+    }
 
 
 def verify(
     folder: Path,
     auto_class: str,
     inputs: dict[str, Tensor],
-    expected: Tensor,
+    expected: dict[str, Tensor],
     tokenizer: PreTrainedTokenizerBase,
     texts: list[str],
 ) -> float:
-    """Reload `folder` in a fresh process and compare its logits with `expected`; the largest difference.
+    """Reload `folder` in a fresh process and compare its outputs with `expected`; the largest difference.
 
-    inputs: a batch without targets; expected: what the trained model in memory computes on it.
+    inputs: a batch as the forward pass takes it; expected: what the trained model in memory computes on it.
     Raises ModelDiffers when loading fails or the difference exceeds the tolerance.
     """
     from safetensors.torch import load_file, save_file
 
     inputs = {name: value.detach().cpu().contiguous() for name, value in inputs.items()}
     with tempfile.TemporaryDirectory() as work:
-        batch, output = Path(work) / "batch.safetensors", Path(work) / "logits.safetensors"
+        batch, output = Path(work) / "batch.safetensors", Path(work) / "outputs.safetensors"
         save_file(inputs, batch)
         ids = tokenizer(texts)["input_ids"]
         request = {"auto_class": auto_class, "texts": texts, "input_ids": ids}
@@ -61,10 +66,13 @@ def verify(
         )
         if done.returncode != 0:
             raise ModelDiffers(f"{folder} does not load in a fresh process:\n{done.stderr.strip()[-2_000:]}")
-        difference = float((load_file(output)["logits"] - expected).abs().max())
+        found = load_file(output)
+        if found.keys() != expected.keys():
+            raise ModelDiffers(f"{folder} computes {sorted(found)}, the trained model {sorted(expected)}")
+        difference = max(float((found[name] - value).abs().max()) for name, value in expected.items())
     if not difference <= TOLERANCE:
         raise ModelDiffers(
-            f"{folder} computes other logits than the trained model: they differ by {difference:.2e}, "
+            f"{folder} computes something else than the trained model: they differ by {difference:.2e}, "
             f"allowed is {TOLERANCE:.0e}"
         )
     return difference

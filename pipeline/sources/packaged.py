@@ -13,7 +13,7 @@ from pipeline.sources.base import Source, Split
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-# A row: column -> value. It has a ``text``.
+# A row: column -> value.
 Row = dict[str, Any]
 
 
@@ -22,14 +22,16 @@ class Packaged(Source):
     """Base of sources in packages: the archive is pinned by its sha256, so the rows are the same forever.
 
     All rows come as ``train``; ``split`` holds out the rest with a seed of its own, so runs of every seed are
-    tested on the same rows. Of rows with the same text (up to whitespace) only the first is kept: no text
-    is in two splits.
+    tested on the same rows. Of rows with the same ``same`` columns (up to whitespace) only the first is kept: no
+    text is in two splits.
     """
 
     split: Split = Field(default_factory=lambda: Split(validation=0.1, test=0.2))
 
     address: ClassVar[str]
     sha256: ClassVar[str]
+    # The columns that two rows may not share.
+    same: ClassVar[tuple[str, ...]] = ("text",)
     # To be raised when the same archive gives other rows.
     version: ClassVar[int] = 1
 
@@ -41,7 +43,7 @@ class Packaged(Source):
         from datasets import Dataset, DatasetDict
 
         rows = self.rows(fetch(self.address, self.sha256, "data"))
-        first = {" ".join(row["text"].split()): row for row in reversed(rows)}
+        first = {tuple(" ".join(str(row[name]).split()) for name in self.same): row for row in reversed(rows)}
         return DatasetDict({"train": Dataset.from_list(list(reversed(first.values())))})
 
     def fingerprint(self) -> str:

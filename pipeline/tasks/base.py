@@ -11,11 +11,12 @@ from pipeline.component import component
 if TYPE_CHECKING:
     from datasets import DatasetDict
     from torch import Tensor, nn
-    from torchmetrics import MetricCollection
-    from transformers import PreTrainedTokenizerBase
+    from torchmetrics import Metric, MetricCollection
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.models.loading import LoadReport
+    from pipeline.training.answers import Answer
 
 # Facts about the head, learned from the training data (labels, ranges, …). Plain JSON.
 Head = dict[str, Any]
@@ -36,13 +37,15 @@ class Output:
     loss: scalar tensor, the SUM over what ``weight`` counts (examples or tokens), so that accumulation steps,
         ranks and batches of unequal size weigh as one big batch would.
     weight: scalar tensor.
-    predictions, targets: what ``metrics()`` is updated with; first dimension is the example.
+    predictions: what is known of each example: a tensor whose first dimension is the example, or a list with
+        something small for each; None where a task predicts nothing for an example by itself.
+    targets: what ``metrics()`` is updated with beside the predictions.
     """
 
     loss: "Tensor"
     weight: "Tensor"
-    predictions: "Tensor"
-    targets: "Tensor"
+    predictions: "Tensor | list[Any] | None" = None
+    targets: Any = None
 
 
 @dataclass(frozen=True)
@@ -67,16 +70,23 @@ class Task:
     columns: ClassVar[dict[str, Column]]
     # Columns that hold what is to be predicted: absent when a trained model is asked.
     targets: ClassVar[tuple[str, ...]] = ("label",)
-    # The transformers Auto class that the model is loaded with, e.g. "AutoModelForSequenceClassification".
-    auto_class: ClassVar[str]
+    # The heads that serve the task, the best first, by their names in `pipeline.models.heads`. Which of them a
+    # model can have decides what class of transformers is loaded.
+    heads: ClassVar[tuple[str, ...]]
+    # Whether ``metrics`` are updated with whole rows (what :meth:`decode` says, and the rows of the data) rather
+    # than with each batch's predictions and targets.
+    scored_by_row: ClassVar[bool] = False
+    # Rows that are read, sorted by length and predicted together. Fewer where each takes long to answer.
+    prediction_chunk: ClassVar[int] = 2_048
 
     @property
     def monitor(self) -> str:
         """The metric that chooses the best checkpoint unless ``trainer.monitor`` names another."""
         return "loss"
 
-    def learn(self, data: "DatasetDict") -> Head:
-        """Facts about the head from ``data`` (splits of rows with this task's columns).
+    def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
+        """Facts about the head from ``data`` (splits of rows with this task's columns) and the model's
+        configuration.
 
         Raises BadInput where the data cannot serve the task (a label in validation that training lacks …).
         """
@@ -98,12 +108,21 @@ class Task:
     def encode(
         self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> dict[str, list[Any]]:
-        """A batch of rows (column -> values) to features (name -> values), one feature row per example.
+        """A batch of rows (column -> values) to features (name -> values).
 
-        Among them are ``input_ids``, ``length`` (their number) and ``truncated`` (whether text was cut off).
-        Columns with targets may be absent (prediction).
+        Among them are ``input_ids``, ``length`` (their number, what a batch's cost depends on) and ``truncated``
+        (whether text was cut off). A row may give several features (windows over a long text), which then follow
+        each other and say in ``row`` the number of their row in this batch; every row gives at least one.
+        Columns with targets may be absent.
         """
         raise NotImplementedError
+
+    def encode_inputs(
+        self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
+    ) -> dict[str, list[Any]]:
+        """Rows that a trained model is asked about, to what :meth:`predict` reads. They are never scored."""
+        asked = {name: values for name, values in rows.items() if name not in self.targets}
+        return self.encode(asked, tokenizer, head)
 
     def collate(
         self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
@@ -111,26 +130,38 @@ class Task:
         """Encoded rows to one padded batch."""
         raise NotImplementedError
 
+    def forward_inputs(self, batch: Mapping[str, "Tensor"]) -> "dict[str, Tensor]":
+        """What of a batch the model's forward pass takes to compute its outputs, without a loss."""
+        return {name: value for name, value in batch.items() if name != "labels"}
+
     def loss(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
-        """Forward pass and loss. Without targets in ``batch`` (prediction), use :meth:`predict`."""
+        """Forward pass and loss, in training. Without targets in ``batch``, use :meth:`predict`."""
         raise NotImplementedError
 
-    def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor":
-        """Raw predictions (logits), first dimension the example; what :meth:`decode` reads."""
+    def score(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
+        """Forward pass, loss and predictions, in evaluation."""
+        return self.loss(model, batch)
+
+    def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor | list[Any]":
+        """Raw predictions (logits, token numbers, …), one for each feature; what :meth:`decode` reads."""
         raise NotImplementedError
 
-    def metrics(self, head: Head) -> "MetricCollection":
-        """torchmetrics metrics, updated with an Output's predictions and targets."""
-        raise NotImplementedError
+    def metrics(self, head: Head) -> "Metric | MetricCollection | None":
+        """What is updated with an Output's predictions and targets, or with ``scored_by_row`` with a list of what
+        was said of rows and a list of these rows. Its states are reduced over processes by torchmetrics."""
+        return None
 
-    def scores(self, computed: Mapping[str, "Tensor"], head: Head) -> Scores:
-        """What ``metrics().compute()`` gave, as named numbers and tables."""
-        raise NotImplementedError
+    def scores(self, computed: Mapping[str, Any], head: Head) -> Scores:
+        """What ``metrics().compute()`` gave, and ``loss`` (its mean), as named numbers and tables; the loss itself
+        need not be among them."""
+        return Scores({})
 
     def directions(self, head: Head) -> dict[str, bool]:
         """Whether higher is better, for the loss and every name that :meth:`scores` may give."""
         return {"loss": False}
 
-    def decode(self, predictions: "Tensor", head: Head) -> list[dict[str, Any]]:
-        """Raw predictions to rows for a person or a file."""
+    def decode(
+        self, answers: "Sequence[Answer]", tokenizer: "PreTrainedTokenizerBase", head: Head
+    ) -> list[dict[str, Any]]:
+        """Raw predictions to rows for a person or a file, one for each answer."""
         raise NotImplementedError

@@ -93,7 +93,7 @@ def several_label_metrics(classes: int) -> MetricCollection:
     )
 
 
-def scores_of(computed: Mapping[str, Tensor], labels: Sequence[str], multi_label: bool) -> Scores:
+def scores_of(computed: Mapping[str, Any], labels: Sequence[str], multi_label: bool) -> Scores:
     """Named numbers and the confusion matrix."""
     names = names_of_scores(labels, multi_label)
     values = {name: float(computed[name]) for name in names if name in computed}

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
     from torch import Tensor, nn
     from torchmetrics import MetricCollection
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.models.loading import LoadReport
+    from pipeline.training.answers import Answer
 
 # Longer inputs are asked for by name: attention costs grow with the square of the length.
 DEFAULT_LENGTH = 512
@@ -63,14 +64,14 @@ class TextClassification(Task):
         "text_pair": Column("a second text, classified together with the first", required=False),
         "label": Column("the class: a word or a whole number; several of them with multi_label"),
     }
-    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    heads: ClassVar[tuple[str, ...]] = ("sequence_classification",)
 
     @property
     def monitor(self) -> str:
         # With several labels a text, accuracy asks for all of them at once and hardly moves.
         return "f1_micro" if self.multi_label else "accuracy"
 
-    def learn(self, data: "DatasetDict") -> Head:
+    def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         from pipeline.tasks.classification_head import learn_head
 
         return learn_head(self, data)
@@ -105,7 +106,7 @@ class TextClassification(Task):
                 "use_cache": False,
             }
         )
-        model, report = checkpoint.build(folder, self.auto_class, config, meta=meta)
+        model, report = checkpoint.build(folder, self.heads, config, meta=meta)
         if trained_for and trained_for != names and len(trained_for) == len(names) and not report.initialised:
             others = listing(trained_for, most=8)
             report = report.noting(f"the head was trained for other labels ({others}) and starts from there")
@@ -202,7 +203,7 @@ class TextClassification(Task):
             return classification_metrics.several_label_metrics(classes)
         return classification_metrics.one_label_metrics(classes)
 
-    def scores(self, computed: Mapping[str, "Tensor"], head: Head) -> Scores:
+    def scores(self, computed: Mapping[str, Any], head: Head) -> Scores:
         from pipeline.tasks.classification_metrics import scores_of
 
         return scores_of(computed, _names(head), self.multi_label)
@@ -212,8 +213,13 @@ class TextClassification(Task):
 
         return {"loss": False, **dict.fromkeys(names_of_scores(_names(head), self.multi_label), True)}
 
-    def decode(self, predictions: "Tensor", head: Head) -> list[dict[str, Any]]:
+    def decode(
+        self, answers: "Sequence[Answer]", tokenizer: "PreTrainedTokenizerBase", head: Head
+    ) -> list[dict[str, Any]]:
         """``label`` as it stands in the data, its probability ``score``, ``scores`` of all labels by name."""
+        import torch
+
+        predictions = torch.stack([answer.predictions[0] for answer in answers])
         labels, names = head["labels"], _names(head)
         if self.multi_label:
             rows = predictions.float().sigmoid().tolist()

@@ -14,7 +14,7 @@ from pipeline.errors import Diverged
 from pipeline.runs.splits import prefix_of
 from pipeline.training import interruption
 from pipeline.training.schedulers import follow_validation
-from pipeline.training.scoring import Scorer
+from pipeline.training.scoring import Scorer, Sink
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,6 +59,7 @@ class FineTuning(LightningModule):
         self.monitor, self.mode = monitor, mode
         self.validation_names, self.on_scores = list(validation_names), on_scores
         self.scorers: dict[str, Scorer] = {}
+        self.test_sink: Sink | None = None  # gets what the model says of every test row
         self._step_loss: Tensor | None = None
         self._step_weight: Tensor | None = None
 
@@ -130,10 +131,18 @@ class FineTuning(LightningModule):
 
     # Scoring
 
-    def _score(self, split: str, batch: dict[str, Any], keep_predictions: bool = False) -> None:
+    def _score(self, split: str, batch: dict[str, Any], sink: Sink | None = None) -> None:
         if split not in self.scorers:
-            self.scorers[split] = Scorer(self.task, self.head, self.device, keep_predictions)
-        self.scorers[split].update(self.task.loss(self.model, batch["inputs"]), batch["index"])
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.scorers[split] = Scorer(
+                self.task,
+                self.head,
+                self.device,
+                answers=data.answers(split),
+                tokenizer=data.collate.tokenizer,
+                sink=sink,
+            )
+        self.scorers[split].update(self.task.score(self.model, batch["inputs"]), batch["index"])
 
     def _finish(self, split: str) -> Scores:
         scores = self.scorers[split].compute(self.trainer.strategy)
@@ -171,7 +180,7 @@ class FineTuning(LightningModule):
         self.strategy.train_mode(self.model)
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self._score("test", batch, keep_predictions=True)
+        self._score("test", batch, self.test_sink)
 
     def on_test_epoch_end(self) -> None:
         self._finish("test")

@@ -2,41 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from pipeline.tasks.base import Head, Output, Scores, Task
+    from pipeline.training.answers import Answers
+
+# Gets the number of a row, the row, and what the model says of it.
+Sink = Callable[[int, Mapping[str, Any], Mapping[str, Any]], None]
 
 
 class Scorer:
-    """Collects the loss and metrics of a split; with `keep_predictions` also every row's raw prediction."""
+    """Collects the loss and metrics of a split, and hands what the model says of every row to a `sink`.
 
-    def __init__(self, task: Task, head: Head, device: Any, keep_predictions: bool = False) -> None:
-        self.task, self.head, self.keep = task, head, keep_predictions
-        self.metrics = task.metrics(head).to(device)
+    Nothing is kept of a row once it is scored: the memory does not grow with the split.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        head: Head,
+        device: Any,
+        *,
+        answers: Answers | None = None,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        sink: Sink | None = None,
+    ) -> None:
+        self.task, self.head, self.sink = task, head, sink
+        self.answers, self.tokenizer = answers, tokenizer
+        metrics = task.metrics(head)
+        self.metrics = None if metrics is None else metrics.to(device)
         self.totals = torch.zeros(2, dtype=torch.float64, device="cpu")
-        self.rows: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def update(self, output: Output, index: torch.Tensor) -> None:
-        predictions = output.predictions.detach().float()
-        self.metrics.update(predictions, output.targets)
+        """index: the numbers of the batch's features."""
         self.totals += torch.stack([output.loss.detach(), output.weight.detach()]).double().cpu()
-        if self.keep:
-            self.rows.append((index.cpu(), predictions.cpu()))
+        predictions = output.predictions
+        if isinstance(predictions, torch.Tensor):
+            predictions = predictions.detach().float() if predictions.is_floating_point() else predictions
+        if self.metrics is not None and not self.task.scored_by_row:
+            self.metrics.update(predictions, output.targets)
+        if predictions is not None and (self.task.scored_by_row or self.sink is not None):
+            self._update_rows(
+                predictions.cpu() if isinstance(predictions, torch.Tensor) else predictions, index
+            )
+
+    def _update_rows(self, predictions: Any, index: torch.Tensor) -> None:
+        assert self.answers is not None and self.tokenizer is not None
+        numbers, answers = self.answers.add(index.tolist(), list(predictions))
+        if not answers:
+            return
+        said = self.task.decode(answers, self.tokenizer, self.head)
+        if self.metrics is not None and self.task.scored_by_row:
+            self.metrics.update(said, [answer.row for answer in answers])
+        if self.sink is not None:
+            for number, answer, words in zip(numbers, answers, said, strict=True):
+                self.sink(number, answer.row, words)
 
     def compute(self, strategy: Any = None) -> Scores:
         """Loss and metrics over every row, of every process where Lightning's strategy is given."""
         totals = self.totals
         if strategy is not None:
             totals = strategy.reduce(totals.to(strategy.root_device), reduce_op="sum").cpu()
-        scores = self.task.scores(self.metrics.compute(), self.head)
-        scores.values["loss"] = float(totals[0] / totals[1])
+        loss = float(totals[0] / totals[1])
+        computed = {} if self.metrics is None else self.metrics.compute()
+        if not isinstance(computed, Mapping):
+            raise TypeError(f"{type(self.task).__name__}.metrics() gives one number without a name")
+        scores = self.task.scores({**computed, "loss": loss}, self.head)
+        scores.values["loss"] = loss
         return scores
-
-    def predictions(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Row numbers and raw predictions of this process."""
-        if not self.rows:
-            return torch.empty(0, dtype=torch.long), torch.empty(0)
-        return torch.cat([i for i, _ in self.rows]), torch.cat([p for _, p in self.rows])

@@ -15,7 +15,7 @@ from pipeline.models.checkpoint import Checkpoint
 from tests.models import families
 from tests.models.families import FAMILIES
 
-CLASSIFIER = "AutoModelForSequenceClassification"
+CLASSIFIER = ["sequence_classification"]
 MODELS = Path(__file__).parents[2] / "conf" / "model"
 
 

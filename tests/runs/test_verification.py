@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from pipeline.runs.verification import TOLERANCE, ModelDiffers, logits, verify
+from pipeline.runs.verification import TOLERANCE, ModelDiffers, outputs, verify
 
 TEXTS = ["a wonderful film", "dreadful"]
 
@@ -23,7 +23,7 @@ def check(folder: Path, original: Path) -> float:
     tokenizer = AutoTokenizer.from_pretrained(original)
     model = AutoModelForSequenceClassification.from_pretrained(original)
     inputs = dict(tokenizer(TEXTS, padding=True, return_tensors="pt"))
-    expected = logits(model, inputs)
+    expected = outputs(model, inputs)
     return verify(folder, "AutoModelForSequenceClassification", inputs, expected, tokenizer, TEXTS)
 
 
@@ -35,7 +35,7 @@ def test_one_wrong_weight_is_noticed(saved: Path, finished: Path):
     weights = load_file(saved / "model.safetensors")
     weights["classifier.bias"] = weights["classifier.bias"] + torch.tensor([2 * TOLERANCE, 0.0])
     save_file(weights, saved / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelDiffers, match="computes other logits"):
+    with pytest.raises(ModelDiffers, match="computes something else"):
         check(saved, finished / "model")
 
 

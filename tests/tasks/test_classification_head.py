@@ -9,6 +9,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from pipeline.errors import BadInput, Problem
 from pipeline.tasks.text_classification import TextClassification
+from tests.tasks.parts import NO_MODEL
 
 
 def splits(**labels: list[Any]) -> DatasetDict:
@@ -22,12 +23,14 @@ def splits(**labels: list[Any]) -> DatasetDict:
 
 def problems(data: DatasetDict, **options: Any) -> list[Problem]:
     with pytest.raises(BadInput) as raised:
-        TextClassification(**options).learn(data)
+        TextClassification(**options).learn(data, NO_MODEL)
     return raised.value.problems
 
 
 def test_labels_and_counts() -> None:
-    head = TextClassification().learn(splits(train=["b", "a", "b"], validation=["a"], test=["b", "b"]))
+    head = TextClassification().learn(
+        splits(train=["b", "a", "b"], validation=["a"], test=["b", "b"]), NO_MODEL
+    )
     assert head["labels"] == ["a", "b"]
     assert head["counts"] == {
         "train": {"a": 1, "b": 2},
@@ -38,32 +41,32 @@ def test_labels_and_counts() -> None:
 
 
 def test_types_of_labels_are_kept() -> None:
-    assert TextClassification().learn(splits(train=[10, 9, 1]))["labels"] == [1, 9, 10]
-    assert TextClassification().learn(splits(train=[True, False]))["labels"] == [False, True]
+    assert TextClassification().learn(splits(train=[10, 9, 1]), NO_MODEL)["labels"] == [1, 9, 10]
+    assert TextClassification().learn(splits(train=[True, False]), NO_MODEL)["labels"] == [False, True]
     # One split's csv column has an empty-free integer column, the other was read as floats.
-    head = TextClassification().learn(splits(train=[1, 2], validation=[2.0]))
+    head = TextClassification().learn(splits(train=[1, 2], validation=[2.0]), NO_MODEL)
     assert head["counts"]["validation"] == {"1": 0, "2": 1}
 
 
 def test_class_labels_keep_their_names_and_order() -> None:
     features = Features({"text": Value("string"), "label": ClassLabel(names=["no", "maybe", "ham"])})
     rows = Dataset.from_dict({"text": ["a", "b"], "label": [2, 0]}, features=features)
-    head = TextClassification().learn(DatasetDict(train=rows))
+    head = TextClassification().learn(DatasetDict(train=rows), NO_MODEL)
     assert head["labels"] == head["class_names"] == ["no", "maybe", "ham"]
     assert head["counts"]["train"] == {"no": 1, "maybe": 0, "ham": 1}
-    head = TextClassification(labels=["ham", "maybe", "no"]).learn(DatasetDict(train=rows))
+    head = TextClassification(labels=["ham", "maybe", "no"]).learn(DatasetDict(train=rows), NO_MODEL)
     assert head["labels"] == ["ham", "maybe", "no"] and head["counts"]["train"]["ham"] == 1
 
 
 def test_several_labels_as_strings_and_lists() -> None:
     task = TextClassification(multi_label=True, separator=";")
     data = splits(train=["a; b", "b", ""])
-    assert task.learn(data)["labels"] == ["a", "b"]
-    assert task.learn(data)["counts"]["train"] == {"a": 1, "b": 2}
-    assert task.learn(splits(train=[["b"], [], ["a", "b"]]))["counts"]["train"] == {"a": 1, "b": 2}
+    assert task.learn(data, NO_MODEL)["labels"] == ["a", "b"]
+    assert task.learn(data, NO_MODEL)["counts"]["train"] == {"a": 1, "b": 2}
+    assert task.learn(splits(train=[["b"], [], ["a", "b"]]), NO_MODEL)["counts"]["train"] == {"a": 1, "b": 2}
     features = Features({"text": Value("string"), "label": List(ClassLabel(names=["x", "y"]))})
     rows = Dataset.from_dict({"text": ["a", "b"], "label": [[0, 1], [1]]}, features=features)
-    assert task.learn(DatasetDict(train=rows))["counts"]["train"] == {"x": 1, "y": 2}
+    assert task.learn(DatasetDict(train=rows), NO_MODEL)["counts"]["train"] == {"x": 1, "y": 2}
 
 
 def test_a_label_that_training_never_shows() -> None:
@@ -76,7 +79,9 @@ def test_a_label_that_training_never_shows() -> None:
 
 
 def test_named_labels_fix_the_order_and_may_be_rare() -> None:
-    head = TextClassification(labels=["z", "a", "m"]).learn(splits(train=["a", "z"], validation=["m"]))
+    head = TextClassification(labels=["z", "a", "m"]).learn(
+        splits(train=["a", "z"], validation=["m"]), NO_MODEL
+    )
     assert head["labels"] == ["z", "a", "m"]
     (problem,) = problems(splits(train=["a", "zz"]), labels=["a", "z"])
     assert problem.where == "task.labels" and "'zz'" in problem.what and "row 2 of train" in problem.what
@@ -138,7 +143,7 @@ def test_wrong_kinds_of_columns() -> None:
 def test_one_label_is_nothing_to_tell_apart() -> None:
     (problem,) = problems(splits(train=["a", "a"]))
     assert "only the label 'a'" in problem.what and problem.allowed == "at least 2 different labels"
-    assert TextClassification(multi_label=True).learn(splits(train=["a", ""]))["labels"] == ["a"]
+    assert TextClassification(multi_label=True).learn(splits(train=["a", ""]), NO_MODEL)["labels"] == ["a"]
     (problem,) = problems(splits(train=["a", "b"]), labels=["a"])
     assert problem.where == "task.labels" and problem.what == "has only a"
 
@@ -153,18 +158,20 @@ def test_unlabelled_rows_of_a_benchmark() -> None:
 
 def test_balanced_weights_are_those_of_scikit_learn() -> None:
     labels = ["a"] * 7 + ["b"] * 2 + ["c"]
-    weights = TextClassification(class_weights="balanced").learn(splits(train=labels))["class_weights"]
+    weights = TextClassification(class_weights="balanced").learn(splits(train=labels), NO_MODEL)[
+        "class_weights"
+    ]
     expected = compute_class_weight("balanced", classes=np.array(["a", "b", "c"]), y=labels)
     assert weights == pytest.approx(list(expected))
 
 
 def test_balanced_weights_of_several_labels_even_out_presence() -> None:
     task = TextClassification(multi_label=True, class_weights="balanced")
-    assert task.learn(splits(train=["a", "a,b", "a", ""]))["class_weights"] == [1 / 3, 3.0]
+    assert task.learn(splits(train=["a", "a,b", "a", ""]), NO_MODEL)["class_weights"] == [1 / 3, 3.0]
 
 
 def test_weights_by_label() -> None:
-    head = TextClassification(class_weights={1: 2.5}).learn(splits(train=[0, 1]))
+    head = TextClassification(class_weights={1: 2.5}).learn(splits(train=[0, 1]), NO_MODEL)
     assert head["class_weights"] == [1.0, 2.5]
     (problem,) = problems(splits(train=["spam", "ham"]), class_weights={"spma": 2.0})
     assert problem.where == "task.class_weights.spma" and problem.nearest == "spam"

@@ -16,6 +16,7 @@ from pipeline.strategies.lora import Lora
 from pipeline.tasks.text_classification import TextClassification
 from tests.models import families
 from tests.models.families import FAMILIES
+from tests.tasks.parts import NO_MODEL, NO_TOKENIZER, answers
 
 ROWS = {
     "text": ["a good film", "the plot was dull", "great acting and it is not boring", "bad"],
@@ -27,7 +28,7 @@ SEVERAL = {"text": ROWS["text"], "label": ["good,film", "plot", "", ["film", "pl
 def prepared(folder: str, rows: dict[str, Any], **options: Any) -> Any:
     """Task, head, model and one batch of all rows."""
     task, checkpoint = TextClassification(**options), Checkpoint(checkpoint=folder)
-    head = task.learn(DatasetDict(train=Dataset.from_dict(rows)))
+    head = task.learn(DatasetDict(train=Dataset.from_dict(rows)), NO_MODEL)
     torch.manual_seed(0)
     model, _ = task.load(checkpoint, folder, head)
     tokenizer = checkpoint.tokenizer(folder)
@@ -133,12 +134,14 @@ def test_rows_without_labels_can_be_predicted(bert: str) -> None:
 
 def test_predictions_for_people() -> None:
     logits = torch.tensor([[0.0, 2.0, 1.0], [3.0, 0.0, 0.0]])
-    rows = TextClassification().decode(logits, {"labels": [1, 5, 10]})
+    rows = TextClassification().decode(answers(logits), NO_TOKENIZER, {"labels": [1, 5, 10]})
     assert [row["label"] for row in rows] == [5, 1]
     expected = logits.softmax(-1)
     assert rows[0]["score"] == pytest.approx(float(expected[0, 1]))
     assert rows[0]["scores"] == pytest.approx(dict(zip(["1", "5", "10"], expected[0].tolist(), strict=True)))
-    several = TextClassification(multi_label=True).decode(logits - 0.5, {"labels": ["a", "b", "c"]})
+    several = TextClassification(multi_label=True).decode(
+        answers(logits - 0.5), NO_TOKENIZER, {"labels": ["a", "b", "c"]}
+    )
     assert [row["labels"] for row in several] == [["b", "c"], ["a"]]
     assert several[0]["scores"]["b"] == pytest.approx(torch.sigmoid(torch.tensor(1.5)).item())
 

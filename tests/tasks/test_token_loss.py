@@ -1,0 +1,46 @@
+"""The loss over tokens is what transformers' own models compute."""
+
+import pytest
+import torch
+import transformers
+
+from pipeline.tasks import token_loss as module
+from pipeline.tasks.token_loss import IGNORED, token_loss
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 7, 11, generator=generator)
+    targets = torch.randint(11, (3, 7), generator=generator)
+    targets[0, 3:] = IGNORED
+    return logits, targets
+
+
+def test_it_is_the_loss_of_transformers(batch):
+    config = transformers.BertConfig(
+        vocab_size=11, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8
+    )
+    model = transformers.AutoModelForMaskedLM.from_config(config).eval()
+    ids = torch.arange(7).repeat(3, 1)
+    with torch.no_grad():
+        made = model(input_ids=ids, labels=batch[1])
+    loss, count = token_loss(made.logits, batch[1])
+    assert float(loss / count) == pytest.approx(float(made.loss), rel=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_chunks_change_nothing(batch, smoothing, monkeypatch: pytest.MonkeyPatch):
+    expected = torch.nn.functional.cross_entropy(
+        batch[0].flatten(0, 1), batch[1].flatten(), reduction="sum", label_smoothing=smoothing
+    )
+    monkeypatch.setattr(module, "_CHUNK", 4)
+    loss, count = token_loss(*batch, smoothing)
+    torch.testing.assert_close(loss, expected)
+    assert count == 17
+
+
+def test_without_targets_there_is_no_loss_but_a_graph(batch):
+    logits = batch[0].requires_grad_()
+    loss, count = token_loss(logits, torch.full_like(batch[1], IGNORED))
+    assert (loss.item(), int(count)) == (0.0, 0)
