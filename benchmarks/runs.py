@@ -23,7 +23,7 @@ def this_program(overrides: Sequence[str]) -> dict[str, Any]:
     from benchmarks.rows import hashes_of_rows
 
     with tempfile.TemporaryDirectory() as folder:
-        seconds = _process(["pipeline.train", *overrides, f"paths.outputs={folder}"])
+        seconds = process(["pipeline.train", *overrides, f"paths.outputs={folder}"])
         (written,) = Path(folder).glob("*/*/*/metrics.json")
         metrics = json.loads(written.read_text())
         prepared = json.loads((written.parent / "manifest.json").read_text())["prepared"]
@@ -41,11 +41,11 @@ def hf_trainer(job: Job) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         given, result = Path(folder, "job.json"), Path(folder, "result.json")
         given.write_text(json.dumps(asdict(job)))
-        seconds = _process(["benchmarks.hf_trainer", str(given), str(result)], threads=job.threads)
+        seconds = process(["benchmarks.hf_trainer", str(given), str(result)], threads=job.threads)
         return {**json.loads(result.read_text()), "seconds": seconds}
 
 
-def _process(arguments: Sequence[str], threads: int | None = None) -> float:
+def process(arguments: Sequence[str], threads: int | None = None) -> float:
     """Seconds that a module took as a process of its own. Raises RuntimeError with its last output."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     environment |= {"OMP_NUM_THREADS": str(threads)} if threads else {}

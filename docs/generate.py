@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/options.md")
+PAGES = tuple(ROOT / name for name in ("README.md", "docs/guide.md", "docs/options.md", "docs/models.md"))
 sys.path.insert(0, str(ROOT))
 
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -49,6 +49,23 @@ def options() -> str:
     return _table(("option", "is"), rows)
 
 
+def models() -> str:
+    """Every shipped model, its licence and the tasks that it can do."""
+    import yaml
+
+    from pipeline.compose import help as texts
+    from pipeline.compose.matrix import declared, fits
+
+    tasks = declared("task")
+    rows = []
+    for name, file in _options("model").items():
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        able = [task for task, heads in tasks.items() if fits(heads, values["heads"])]
+        which = "as its architecture" if values["heads"] is None else ", ".join(f"`{task}`" for task in able)
+        rows.append((f"`{name}`", texts.description(file), values["licence"] or "", which))
+    return _table(("model", "is", "licence", "tasks"), rows)
+
+
 def quality() -> str:
     """The recorded comparison with HF Trainer."""
     from benchmarks.summary import COLUMNS, table
@@ -69,7 +86,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-TABLES = {"commands": commands, "groups": groups, "options": options, "quality": quality}
+TABLES = {"commands": commands, "groups": groups, "models": models, "options": options, "quality": quality}
 
 
 def generated(text: str) -> str:

@@ -1,13 +1,29 @@
-"""Show what `train` would do: data, parameters, steps, memory, machine. Trains nothing, writes no run."""
+"""Show what `train` would do: data, parameters, steps, memory, machine; with -m several models beside each other."""
 
 import sys
 
+from pipeline.compose import locations
 from pipeline.compose.command_line import check, outcome, parse
 
 
 def main() -> None:
-    """Plan one run."""
-    checked = check(parse(sys.argv[1:], command="plan"))
+    """Plan one run; with -m compare several, with --matrix show what goes together. Trains nothing, writes no run."""
+    call = parse(sys.argv[1:], command="plan")
+    if call.matrix:
+        from pipeline.compose.matrix import table
+        from pipeline.reporting.tables import show_rows
+
+        with locations.using(call.config_dir):
+            return show_rows("what goes together", table())
+    if call.multirun:
+        from pipeline.comparison import compare
+        from pipeline.reporting.tables import show_rows
+
+        with locations.using(call.config_dir):
+            rows, notes = compare(call.overrides)
+        return show_rows("comparison (tokens/s in training: an estimate)", rows, notes)
+
+    checked = check(call)
     from pipeline.reporting.tables import show_pairs
     from pipeline.starting import prepare_start
 

@@ -59,6 +59,7 @@ class Call:
     cfg: bool = False
     resolve: bool = False
     config_dir: str | None = None
+    matrix: bool = False
 
     def given(self, key: str) -> str | None:
         """The text typed for ``key`` (``run`` of ``run=DIR``) before anything is composed, or None."""
@@ -105,11 +106,21 @@ def parse(argv: Sequence[str], command: str) -> Call:
     if command in ("evaluate", "predict") and (args.cfg or args.multirun):
         flag = "--cfg" if args.cfg else "--multirun"
         raise BadInput(Problem(flag, f"is no flag of {command}", "--help lists what is allowed"))
+    if args.matrix and command != "plan":
+        raise BadInput(Problem("--matrix", f"is no flag of {command}", "python -m pipeline.plan --matrix"))
     if args.cfg and args.multirun:
         raise BadInput(Problem("--cfg", "shows one configuration", "leave out -m"))
     if args.resolve and not args.cfg:
         raise BadInput(Problem("--resolve", "goes with --cfg", "--cfg job --resolve"))
-    return Call(command, tuple(args.overrides), args.multirun, bool(args.cfg), args.resolve, args.config_dir)
+    return Call(
+        command,
+        tuple(args.overrides),
+        args.multirun,
+        bool(args.cfg),
+        args.resolve,
+        args.config_dir,
+        args.matrix,
+    )
 
 
 def check(call: Call) -> "tuple[Composed, RunSpec]":
@@ -121,7 +132,8 @@ def check(call: Call) -> "tuple[Composed, RunSpec]":
     from pipeline.compose.run_spec import load
 
     composed = compose(call.overrides, call.config_dir)
-    spec = load(composed)
+    with locations.using(call.config_dir):  # What it recommends may lie there.
+        spec = load(composed)
     if call.cfg:
         from omegaconf import OmegaConf
 
@@ -166,7 +178,8 @@ def outcome(main: Callable[[], object]) -> NoReturn:
 def _flags() -> argparse.ArgumentParser:
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*")
-    for names in (("--help", "-h"), ("--multirun", "-m"), ("--version",), ("--resolve",), ("--hydra-help",)):
+    plain = (("--version",), ("--resolve",), ("--hydra-help",), ("--matrix",))
+    for names in (("--help", "-h"), ("--multirun", "-m"), *plain):
         parser.add_argument(*names, action="store_true")
     parser.add_argument("--shell-completion", "-sc", action="store_true")
     parser.add_argument("--cfg", "-c", choices=["job"])

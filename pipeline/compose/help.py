@@ -15,7 +15,8 @@ KEY = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z_][\w-]*):(?P<value>.*?)(?:\s+#
 FLAGS = {
     "--help, -h [group=option]": "This text, or the keys of an option.",
     "--cfg job [--resolve]": "Print the configuration instead of running it.",
-    "--multirun, -m": "Run every combination: strategy=lora,full seed=0,1,2.",
+    "--multirun, -m": "Run every combination: strategy=lora,full seed=0,1,2; with plan compare them.",
+    "--matrix": "plan: which tasks, models and strategies go together.",
     "--config-dir, -cd DIR": "A folder searched for options before ./conf and the shipped ones.",
     "--trust MODULE": "Allow a module of yours in _target_ (also: HYDRATUNE_TRUST=a,b).",
     "--version": "Print the version.",
@@ -34,8 +35,8 @@ USING = {
     "predict": (
         {
             **_USED,
-            "input=FILE": "Rows in csv, tsv, jsonl, json, parquet, arrow or txt: a path, glob or URL. - (or nothing, "
-            "from a pipe): standard input, a text or a JSON object a line.",
+            "input=FILE": "Rows in csv, tsv, jsonl, json, parquet, arrow, txt, squad, conll or conllu: a path, glob or "
+            "URL. - (or nothing, from a pipe): standard input, a text or a JSON object a line.",
             "output=FILE": "Rows with their predictions: a name in .csv, .tsv, .jsonl, .parquet or .txt. - (or "
             "nothing): jsonl on standard output.",
             **_OTHER_DATA,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pipeline.component import component
+from pipeline.compose import matrix
 from pipeline.compose.composing import Composed
 from pipeline.compose.leaf import CallbackLeaf, Leaf, LoggerLeaf, OptimizerLeaf, SchedulerLeaf
 from pipeline.compose.origins import shortened, with_origins, without_mapping
@@ -21,6 +22,7 @@ from pipeline.models.checkpoint import Checkpoint
 from pipeline.runs.paths import Paths
 from pipeline.sources.base import Source
 from pipeline.strategies.base import Strategy
+from pipeline.strategies.untouched import Untouched
 from pipeline.tasks.base import Task
 from pipeline.training.specs import CallbackSpec, LoggerSpec, OptimizerSpec, SchedulerSpec
 from pipeline.training.trainer_spec import TrainerSpec
@@ -33,6 +35,7 @@ class Root:
     name: Annotated[str, Field(pattern=r"^\w[\w.+-]*$")] | None = None
     tags: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    train: bool = True
     resume: str | None = None
     run: str | None = None
     input: str | None = None
@@ -62,6 +65,7 @@ class RunSpec:
     name: str
     tags: tuple[str, ...]
     seed: int
+    train: bool
     resume: str | None
     run: str | None
     input: str | None
@@ -123,8 +127,11 @@ def load(composed: Composed, *, frozen: bool = False) -> RunSpec:
     if problems or root is None:
         raise BadInput(with_origins(_of_files(problems, composed), composed.files, composed.overrides))
     keys = {name: getattr(root, name) for name in fields_of(Root)}
-    keys["name"] = root.name or _name(composed.choices)
-    spec = RunSpec(**parts, **keys, choices=composed.choices, config=values, public=public(composed.config))
+    choices = composed.choices
+    if not root.train:
+        parts["strategy"], choices = Untouched(), {**choices, "strategy": "untouched"}
+    keys["name"] = root.name or _name(choices)
+    spec = RunSpec(**parts, **keys, choices=choices, config=values, public=public(composed.config))
     if together := list(_problems_together(spec, frozen)):
         raise BadInput(together)
     return spec
@@ -142,6 +149,8 @@ def _of_files(problems: Sequence[Problem], composed: Composed) -> list[Problem]:
 
 
 def _problems_together(spec: RunSpec, frozen: bool) -> Iterator[Problem]:
+    if not frozen:
+        yield from matrix.problems(spec)
     for part in spec.components():
         if hasattr(part, "conflicts"):
             yield from part.conflicts(spec)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,7 @@ from pipeline.fetch.cache import entry
 from pipeline.runs.identity import digest
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
     from transformers import PreTrainedTokenizerBase
 
     from pipeline.models.checkpoint import Checkpoint, Located
@@ -71,21 +71,33 @@ def rows_text(rows: int, examples: int) -> str:
     return f"{rows:,} rows" if rows == examples else f"{rows:,} rows in {examples:,} examples"
 
 
-def prepare(*, task: Task, checkpoint: Checkpoint, source: Source, strategy: Strategy) -> Prepared:
+def prepare(
+    *, task: Task, checkpoint: Checkpoint, source: Source, strategy: Strategy, train: bool = True
+) -> Prepared:
     """Locate the checkpoint, load, check, split and encode the data, count the parameters.
 
+    Without ``train`` only what is to be scored is encoded. Training rows are still what others are held out of and
+    the head's facts are learned from; where there are none, these are learned from the rows that are scored.
     Raises BadInput for everything that is wrong with data or model.
     """
-    located = checkpoint.locate()
     fingerprint = source.fingerprint()
-    key = digest([_FORMAT, task, source, fingerprint, located.fingerprint])
+    located = checkpoint.blueprint(
+        checkpoint.locate(),
+        digest([_FORMAT, sorted(task.columns), source, fingerprint]),
+        lambda: _texts(task, source.hold_out(_task_rows(task, source, training=True))["train"]),
+    )
+    key = digest([_FORMAT, task, source, fingerprint, located.fingerprint, *([] if train else ["untrained"])])
     known = {"folder": "", "data_fingerprint": fingerprint, "checkpoint": dataclasses.asdict(located)}
     fresh: list[str] = []
 
     def build_data(folder: Path) -> None:
         fresh.append("data")
-        data = source.hold_out(_task_rows(task, source, training=True))
-        _write(folder, task, checkpoint, located, data, task.learn(data, checkpoint.config(located.folder)))
+        data = source.hold_out(_task_rows(task, source, training=train))
+        head = task.learn(_learned_from(data), checkpoint.config(located.folder))
+        if not train:
+            data.pop("train", None)
+            _check_scored(data)
+        _write(folder, task, checkpoint, located, data, head)
 
     folder = entry("encoded", key, build_data)
     facts = json.loads((folder / "facts.json").read_text())
@@ -123,12 +135,22 @@ def prepare_for(
             data.pop("train", None)
         data = source.hold_out(data)
         data.pop("train", None)
-        if not data:
-            raise BadInput(Problem("data", "has nothing to evaluate on", "a test split: data.test=FILE"))
+        _check_scored(data)
         _write(folder, task, checkpoint, located, data, head)
 
     folder = entry("encoded", key, build)
     return str(folder), json.loads((folder / "facts.json").read_text())
+
+
+def _learned_from(data: DatasetDict) -> DatasetDict:
+    from datasets import DatasetDict
+
+    return data if "train" in data else DatasetDict({"train": data[min(data)], **data})
+
+
+def _check_scored(data: DatasetDict) -> None:
+    if not data:
+        raise BadInput(Problem("data", "has nothing to evaluate on", "a test split: data.test=FILE"))
 
 
 def load_splits(folder: str, kind: str) -> DatasetDict:
@@ -136,6 +158,20 @@ def load_splits(folder: str, kind: str) -> DatasetDict:
     from datasets import DatasetDict
 
     return DatasetDict.load_from_disk(os.path.join(folder, kind))  # noqa: PTH118 (fsspec wants a string)
+
+
+def _texts(task: Task, rows: Dataset) -> Iterator[str]:
+    """All texts in the columns of a task: what a tokenizer is trained on."""
+
+    def within(cell: Any) -> Iterator[str]:
+        if isinstance(cell, str):
+            yield cell
+        elif isinstance(cell, list | dict):
+            for part in cell.values() if isinstance(cell, dict) else cell:
+                yield from within(part)
+
+    for row in rows.select_columns([name for name in rows.column_names if name in task.columns]):
+        yield from within(row)
 
 
 def _task_rows(task: Task, source: Source, training: bool) -> DatasetDict:
@@ -157,7 +193,7 @@ def missing_columns(
     have: Sequence[str], task: Task, columns: Mapping[str, str], *, optional: Sequence[str] = (), where: str
 ) -> list[Problem]:
     """What is wrong with the columns of some rows: those that the task reads and the rows do not have."""
-    return [
+    problems = [
         Problem(
             f"data.columns.{role}",
             f"the {where} has no column '{columns.get(role, role)}' ({column.description})",
@@ -169,6 +205,13 @@ def missing_columns(
         and role not in optional
         and (role in columns or column.required)
     ]
+    asked = {columns.get(role, role): role for role in task.alternatives}
+    if asked and not problems and not asked.keys() & set(have):
+        name, role = next(iter(asked.items()))
+        what = f"the {where} has none of the columns {listing(asked)} ({task.columns[role].description})"
+        allowed = f"its columns are: {listing(have)}; say which with data.columns.{role}=NAME"
+        problems.append(Problem(f"data.columns.{role}", what, allowed, nearest(name, have)))
+    return problems
 
 
 def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict:

@@ -112,10 +112,10 @@ def _save_and_verify(job: Work) -> float:
     )[:_COMPARED_ROWS]
     inputs = spec.task.forward_inputs(spec.task.collate(rows, job.data.collate.tokenizer))
     texts = [
-        value
+        str(value)  # of conversations and other lists as they are written in Python
         for row in load_splits(job.prepared.folder, "raw")[split].take(_COMPARED_ROWS)
         for name, value in row.items()
-        if name in spec.task.columns and isinstance(value, str)
+        if name in spec.task.columns and isinstance(value, str | list)
     ]
     model = job.module.model.cpu()
     expected = outputs(model, inputs)
@@ -125,5 +125,6 @@ def _save_and_verify(job: Work) -> float:
         merged: Any = spec.strategy.merge(model)
         merged.save_pretrained(folder)
     job.data.collate.tokenizer.save_pretrained(folder)
-    auto_class = spec.model.auto_class(merged.config, spec.task.heads)
+    spec.task.save(str(folder), job.prepared.head, job.data.collate.tokenizer)
+    auto_class = spec.model.auto_class(merged.config, spec.task.heads_for(job.prepared.head))
     return verify(folder, auto_class, inputs, expected, job.data.collate.tokenizer, texts)

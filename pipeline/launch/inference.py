@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
@@ -46,9 +46,7 @@ class Trained:
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """The run's own model as a checkpoint; how it attends and what it drops is in its configuration."""
-        return dataclasses.replace(
-            self.spec.model, checkpoint=str(self.run.model), revision=None, sha256=None
-        )
+        return self.spec.model.trained(str(self.run.model))
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -142,6 +140,12 @@ class Trained:
             yield from zip(chunk, self._predict_batch(batch, len(chunk)), strict=True)
             done += len(chunk)
 
+    def _plain_texts(self, have: Sequence[str]) -> dict[str, str]:
+        """What plain texts, which have no column but ``text``, are to a task that calls its texts something else."""
+        task = self.spec.task
+        main = next(role for role in task.columns if role not in task.targets)
+        return {main: "text"} if have == ["text"] and "text" not in task.columns else {}
+
     def _batch(
         self, chunk: list[Mapping[str, Any]], columns: Mapping[str, str] | None, done: int
     ) -> dict[str, list[Any]]:
@@ -151,6 +155,11 @@ class Trained:
         if columns is None:
             trained = self.spec.data.columns
             columns = {role: name for role, name in trained.items() if name in have or role not in have}
+            if any(columns.get(role, role) in have for role in task.alternatives):
+                columns = {
+                    r: name for r, name in columns.items() if name in have or r not in task.alternatives
+                }
+            columns = self._plain_texts(have) or columns
         if problems := missing_columns(have, task, columns, optional=task.targets, where="input"):
             raise BadInput(problems)
         roles = [role for role in task.columns if role not in task.targets]
@@ -158,14 +167,14 @@ class Trained:
         problems = [
             Problem(f"input row {number}", f"has no text in {name!r}", "a text")
             for number, row in enumerate(chunk, done + 1)
-            for name in names.values()
-            if row.get(name) is None
+            for role, name in names.items()
+            if row.get(name) is None and not task.columns[role].may_be_empty
         ]
         if problems:
             more = len(problems) - _MOST
             rest = [Problem("input", f"… and {more} more rows like these")] if more > 0 else []
             raise BadInput([*problems[:_MOST], *rest])
-        return {role: [row[name] for row in chunk] for role, name in names.items()}
+        return {role: [row.get(name) for row in chunk] for role, name in names.items()}
 
     def _predict_batch(self, batch: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
         """What the model says of each row, in their order."""

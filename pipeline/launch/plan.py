@@ -34,7 +34,8 @@ class Memory:
 
 def memory(spec: RunSpec, prepared: Prepared, machine: Machine) -> Memory:
     """Weights, gradients and two optimizer moments in float32; activations by Korthikanti et al. 2022
-    (arXiv:2205.05198), equation 1: s·b·h·(34 + 5·a·s/h) bytes a layer at two bytes a number."""
+    (arXiv:2205.05198), equation 1: s·b·h·(34 + 5·a·s/h) bytes a layer at two bytes a number. A language model has
+    logits besides, as long as its vocabulary, and their gradients, both in float32."""
     config = json.loads((Path(prepared.checkpoint["folder"]) / "config.json").read_text(encoding="utf-8"))
     hidden = _first(config, "hidden_size", "d_model", "n_embd", "dim")
     layers = _first(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
@@ -44,12 +45,16 @@ def memory(spec: RunSpec, prepared: Prepared, machine: Machine) -> Memory:
     batch = min(machine.micro_batch or share, share)
     width = 2 if machine.precision == "32" else 1
     activations = layers * length * batch * (34 * hidden + 5 * heads * length) * width
+    if any(head.endswith("_lm") for head in spec.task.heads):
+        activations += length * batch * _first(config, "vocab_size") * 2 * 4
     trainable = 4 * prepared.trainable
     return Memory(4 * prepared.total, trainable, 2 * trainable, activations)
 
 
 def _step_rows(spec: RunSpec, prepared: Prepared) -> int:
-    """Rows of the largest optimizer step."""
+    """Rows of the largest optimizer step, or without training of the largest batch."""
+    if not spec.train:
+        return min(spec.trainer.evaluation_batch_size, max(prepared.examples.values()))
     return min(spec.trainer.batch_size, prepared.examples["train"])
 
 
@@ -79,12 +84,11 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
     rows = prepared.rows
     cut = {name: count for name, count in prepared.truncated.items() if count}
     choice = spec.choices
-    limit = f", at most {spec.trainer.max_minutes:g} minutes" if spec.trainer.max_minutes else ""
     lines = [
         (
             "run",
             f"{spec.name}: task={choice['task']} model={choice['model']} data={choice['data']} "
-            f"strategy={choice['strategy']}",
+            + (f"strategy={choice['strategy']}" if spec.train else "train=false"),
         ),
         (
             "data",
@@ -95,9 +99,35 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
         *spec.task.describe(prepared.head).items(),
         (
             "tokens",
-            f"{prepared.tokens.get('train', 0):,} in training, longest row {prepared.longest}"
+            (f"{prepared.tokens['train']:,} in training, " if spec.train else "")
+            + f"longest row {prepared.longest}"
             + (f"; cut short: {sum(cut.values()):,} rows" if cut else ""),
         ),
+        *(_training(spec, prepared, machine, schedule) if spec.train else _scoring(prepared)),
+        (
+            "machine",
+            f"{machine.world_size} × {machine.accelerator}, {machine.threads} thread{'s' * (machine.threads != 1)}, "
+            f"precision {machine.precision}",
+        ),
+        (
+            "memory",
+            f"about {need.total / GIB:.1f} GiB a process (weights {need.weights / GIB:.2f}, gradients "
+            f"{need.gradients / GIB:.2f}, optimizer {need.optimizer / GIB:.2f}, activations "
+            f"{need.activations / GIB:.2f})"
+            + (_fit(need.total * machine.world_size, free) if machine.accelerator == "cpu" else ""),
+        ),
+    ]
+    if spec.train:
+        kept = 4 * prepared.trainable / 2**20
+        lines.append(("checkpoint", f"{3 * kept:.1f} MiB to continue from, {kept:.1f} MiB the best"))
+    return lines
+
+
+def _training(
+    spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
+) -> list[tuple[str, str]]:
+    limit = f", at most {spec.trainer.max_minutes:g} minutes" if spec.trainer.max_minutes else ""
+    return [
         (
             "parameters",
             f"{prepared.trainable:,} trained of {prepared.total:,} "
@@ -115,25 +145,14 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
             if schedule.monitor
             else "no validation data: the last step",
         ),
-        (
-            "machine",
-            f"{machine.world_size} × {machine.accelerator}, {machine.threads} thread{'s' * (machine.threads != 1)}, "
-            f"precision {machine.precision}",
-        ),
-        (
-            "memory",
-            f"about {need.total / GIB:.1f} GiB a process (weights {need.weights / GIB:.2f}, gradients "
-            f"{need.gradients / GIB:.2f}, optimizer {need.optimizer / GIB:.2f}, activations "
-            f"{need.activations / GIB:.2f})"
-            + (_fit(need.total * machine.world_size, free) if machine.accelerator == "cpu" else ""),
-        ),
-        (
-            "checkpoint",
-            f"{3 * 4 * prepared.trainable / 2**20:.1f} MiB to continue from, "
-            f"{4 * prepared.trainable / 2**20:.1f} MiB the best",
-        ),
     ]
-    return lines
+
+
+def _scoring(prepared: Prepared) -> list[tuple[str, str]]:
+    return [
+        ("parameters", f"{prepared.total:,}, none trained"),
+        ("steps", "none: the model is scored as it is"),
+    ]
 
 
 def _batch(spec: RunSpec, prepared: Prepared, machine: Machine) -> str:

@@ -36,5 +36,7 @@ def get_ready(spec: RunSpec) -> Ready:
     machine = look(spec.hardware)
     for leaf in spec.leaves():
         leaf.check()
-    prepared = prepare(task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy)
+    prepared = prepare(
+        task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy, train=spec.train
+    )
     return Ready(spec, prepared, machine, schedule(spec, prepared, machine))

@@ -39,6 +39,9 @@ def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
     if small := [name for name, count in least.items() if count < machine.world_size]:
         what = f"{machine.world_size} processes, but the {small[0]} split has {least[small[0]]} rows"
         raise BadInput(Problem("hardware.devices", what, "at most as many processes as rows"))
+    monitor, mode = monitored(spec, prepared)
+    if not spec.train:
+        return Schedule(0, 0, 0, accumulate=1, monitor=monitor, mode=mode, tokens=0)
     trainer, rows = spec.trainer, prepared.examples["train"]
     per_epoch = steps_per_epoch(rows, trainer.batch_size, machine.world_size)
     epochs = trainer.epochs(per_epoch)
@@ -46,7 +49,6 @@ def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
     if trainer.max_tokens is not None:
         limits.append(_token_steps(spec, prepared, machine))
     total = min(limit for limit in limits if limit is not None)
-    monitor, mode = monitored(spec, prepared)
     return Schedule(
         steps_per_epoch=per_epoch,
         epochs=math.ceil(total / per_epoch),
@@ -88,7 +90,7 @@ def monitored(spec: RunSpec, prepared: Prepared) -> tuple[str | None, str]:
         for metric, higher in prepared.directions.items()
     }
     main = prefixes.get("validation") or prefixes[names[0]]
-    wanted = wanted or f"{main}/{spec.task.monitor}"
+    wanted = wanted or f"{main}/{spec.task.monitor_for(prepared.head)}"
     if wanted not in reported:
         raise BadInput(
             Problem(

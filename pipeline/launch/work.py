@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.prepare import Prepared, load_splits, prepare
-from pipeline.errors import BadInput, Problem
+from pipeline.errors import BadInput, Problem, listing
 from pipeline.launch.machine import Machine, resolve
 from pipeline.launch.schedule import Schedule, schedule
 from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, RUNNING, TRAINED, RunDirectory
@@ -101,7 +101,7 @@ def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
         callbacks=callbacks,
         loggers=loggers,
     )
-    if run.state != TRAINED:
+    if spec.train and run.state != TRAINED:
         _fit(job, trainer)
         trainer.strategy.barrier("trained")
         if rank() == 0 and run.best_checkpoint.exists():
@@ -115,7 +115,9 @@ def _prepared(run: RunDirectory, spec: RunSpec) -> Prepared:
     prepared = Prepared(**frozen)
     if os.path.isdir(prepared.folder) and os.path.isdir(prepared.checkpoint["folder"]):  # noqa: PTH112
         return prepared
-    again = prepare(task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy)
+    again = prepare(
+        task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy, train=spec.train
+    )
     for what, before, now in (
         ("data", prepared.data_fingerprint, again.data_fingerprint),
         ("model.checkpoint", prepared.checkpoint["fingerprint"], again.checkpoint["fingerprint"]),
@@ -154,6 +156,8 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         for line in report.lines():
             print(f"weights: {line}", file=sys.stderr)
         run.update(weights=report.lines())
+    if not spec.train:
+        _check_trained_before(model, report)
     model = spec.strategy.adapt(model)
     seed_everything(spec.seed + rank(), verbose=False)
     splits = load_splits(prepared.folder, "encoded")
@@ -186,6 +190,18 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     return Work(run, spec, prepared, machine, plan, module, data)
 
 
+def _check_trained_before(model: Any, report: Any) -> None:
+    """Raises BadInput for a head that is random, and with train=false would remain so."""
+    from pipeline.strategies.parts import head_names
+
+    bare = model.base_model is model and not head_names(model)
+    # A backbone's new pooler is read by nobody.
+    if report.initialised and not bare:
+        what = f"is scored as it is, and its {listing(report.initialised, most=4)} would be random"
+        allowed = "a checkpoint that was trained for the task, such as a finished run, or train=true"
+        raise BadInput(Problem("model.checkpoint", what, allowed))
+
+
 def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
     """Callbacks, and in the first process loggers."""
     from pipeline.training.checkpoint_callback import rewind
@@ -205,7 +221,9 @@ def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
         monitor=job.schedule.monitor or "",
         mode=job.schedule.mode,
     )
-    callbacks = [built for leaf in spec.callbacks.values() if (built := leaf.build(facts)) is not None]
+    # They watch over training.
+    leaves = spec.callbacks.values() if spec.train else []
+    callbacks = [built for leaf in leaves if (built := leaf.build(facts)) is not None]
     if rank() != 0:
         return callbacks, []
     loggers = [built for leaf in spec.logger.values() if (built := leaf.build(facts)) is not None]

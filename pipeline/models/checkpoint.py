@@ -1,14 +1,16 @@
 """A pretrained checkpoint: what is known of its family, and how its tokenizer and model are made."""
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem, nearest
+from pipeline.models.heads import HeadName
 from pipeline.models.origin import FORMS, WHERE, Located, has_file, locate
 from pipeline.models.weights import check_weights
 
@@ -47,14 +49,27 @@ class Checkpoint:
     revision: str | None = None
     # sha256 of a package address's archive; needed there, unused elsewhere.
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    # What the fingerprint stands for.
-    places: ClassVar[tuple[str, ...]] = ("checkpoint", "revision", "sha256")
+    # What the fingerprint stands for: addresses, and facts of what lies there.
+    places: ClassVar[tuple[str, ...]] = ("checkpoint", "revision", "sha256", "heads", "licence")
+    # The heads that the architecture can have: what decides which tasks it serves. null: found in its configuration.
+    heads: list[HeadName] | None = None
     # Names of the modules that LoRA adapts, or "all-linear".
     lora_modules: list[str] | str = "all-linear"
+    # Where short texts of a batch are filled up. null: where the tokenizer does. Models that number positions from
+    # the first token on, as GPT-2, need right.
+    padding_side: Literal["left", "right"] | None = None
+    # The weights' licence, shown where models are compared.
+    licence: str | None = None
     # Attention kernel (eager, sdpa, flash_attention_2, …). null: transformers' choice for the architecture.
     attention: str | None = None
     # Every dropout probability of the model. null: as the checkpoint's configuration has them.
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    # Random weights in place of the checkpoint's, of which only the architecture is taken: to pretrain.
+    from_scratch: bool = False
+    # Other sizes than the checkpoint's, by their names in its config.json, e.g. {hidden_size: 128}.
+    sizes: dict[str, int | float | str | bool | list[int] | None] = Field(default_factory=dict)
+    # Train a tokenizer of the checkpoint's kind with so many words on the run's training data. null: take its own.
+    vocab_size: Annotated[int, Field(ge=1)] | None = None
 
     @field_validator("checkpoint")
     @classmethod
@@ -63,12 +78,39 @@ class Checkpoint:
             raise ValueError(f"name a checkpoint: {FORMS}")
         return value.strip()
 
+    @model_validator(mode="after")
+    def _is_new_throughout(self) -> "Checkpoint":
+        changed = [name for name in ("sizes", "vocab_size") if getattr(self, name)]
+        if changed and not self.from_scratch:
+            raise ValueError(f"{' and '.join(changed)} only matter with model.from_scratch=true")
+        return self
+
     def locate(self) -> Located:
-        """Its folder on this machine, fetched if need be, with weights in it. Imports neither torch nor
-        transformers."""
-        located = locate(self.checkpoint, self.revision, self.sha256)
-        check_weights(located.folder)
+        """Its folder on this machine, fetched if need be, with weights in it unless they are to be random. Imports
+        neither torch nor transformers."""
+        located = locate(self.checkpoint, self.revision, self.sha256, weights=not self.from_scratch)
+        if not self.from_scratch:
+            check_weights(located.folder)
         return located
+
+    def blueprint(self, located: Located, data: str, texts: Callable[[], Iterable[str]]) -> Located:
+        """The folder that a run reads configuration and tokenizer from: ``located``, or with ``from_scratch`` one that
+        is made for it (see :func:`pipeline.models.from_scratch.blueprint`)."""
+        if not self.from_scratch:
+            return located
+        from pipeline.models.from_scratch import blueprint
+
+        return blueprint(self, located, data, texts)
+
+    def plain(self) -> "Checkpoint":
+        """The same checkpoint as it was made, without what this run does otherwise."""
+        new: Any = {"from_scratch": False, "sizes": {}, "vocab_size": None}
+        return dataclasses.replace(self, padding_side=None, attention=None, dropout=None, **new)
+
+    def trained(self, folder: str) -> "Checkpoint":
+        """What a run left in ``folder``, as a checkpoint to be used as this one was."""
+        new: Any = {"from_scratch": False, "sizes": {}, "vocab_size": None}
+        return dataclasses.replace(self, checkpoint=folder, revision=None, sha256=None, **new)
 
     def config(self, folder: str, **values: Any) -> "PretrainedConfig":
         """The checkpoint's configuration with ``values`` set in it.
@@ -118,6 +160,7 @@ class Checkpoint:
         except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
             raise BadInput(Problem(WHERE, f"the tokenizer in {folder} cannot be loaded: {error}")) from error
         _set_padding(tokenizer, config, folder)
+        tokenizer.padding_side = self.padding_side or tokenizer.padding_side
         if type(config) in transformers.AutoModel._model_mapping:
             model = loading.on_meta(transformers.AutoModel, config)
             accepted = loading.accepted_inputs(model)
@@ -153,6 +196,10 @@ class Checkpoint:
         options = {} if self.attention is None else {"attn_implementation": self.attention}
         if meta:
             return self._named(loading.on_meta(auto, config, **options)), loading.LoadReport()
+        if self.from_scratch:
+            return self._named(loading.with_random_weights(auto, config, **options)), loading.LoadReport(
+                notes=("all are random (model.from_scratch)",)
+            )
         check_weights(folder)
         model, report = loading.with_weights(auto, folder, config, **options)
         return self._named(model), report

@@ -82,6 +82,14 @@ def on_meta(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedMo
         raise BadInput(Problem(WHERE, what)) from error
 
 
+def with_random_weights(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
+    """The architecture in float32 and in eval mode, with weights that depend on torch's seed alone."""
+    import torch
+
+    with quiet():
+        return auto.from_config(config, dtype=torch.float32, **options).eval()
+
+
 def with_weights(
     auto: Any, folder: str, config: PretrainedConfig, **options: Any
 ) -> tuple[PreTrainedModel, LoadReport]:
@@ -89,22 +97,13 @@ def with_weights(
 
     Raises BadInput for weights that cannot be read as plain data, or are not those of this architecture.
     """
-    import torch
     from safetensors import SafetensorError
 
     try:
         with quiet():
-            model, info = auto.from_pretrained(
-                folder,
-                config=config,
-                dtype=torch.float32,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                weights_only=True,
-                **options,
-            )
+            model, info = _read(auto, folder, config, options)
+            if _looked_for_another_name(model, info):
+                _fill_backbone(model, info, folder, options)
     except (pickle.UnpicklingError, EOFError, SafetensorError) as error:
         what = f"the weights in {folder} cannot be read: {_first_line(error)}"
         raise BadInput(Problem(WHERE, what, WHOLE)) from error
@@ -113,6 +112,54 @@ def with_weights(
             Problem(WHERE, f"the model in {folder} cannot be loaded: {_first_line(error)}")
         ) from error
     return model, _report(model, info, folder)
+
+
+def _read(auto: Any, folder: str, config: PretrainedConfig, options: dict[str, Any]) -> Any:
+    """A model, and what transformers says of its loading."""
+    import torch
+
+    return auto.from_pretrained(
+        folder,
+        config=config,
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        weights_only=True,
+        **options,
+    )
+
+
+def _looked_for_another_name(model: PreTrainedModel, info: dict[str, Any]) -> bool:
+    """Whether nothing of the backbone was found because this head's class calls it otherwise than its architecture
+    does: Llama's question answering has ``transformer`` in place of ``model``."""
+    from transformers import AutoModel
+
+    here, kind = model.base_model_prefix, type(model.config)
+    if model.base_model is model or kind not in AutoModel._model_mapping:
+        return False
+    names = {name for name in model.state_dict() if name.startswith(f"{here}.")}
+    usual: Any = AutoModel._model_mapping[kind]
+    return usual.base_model_prefix != here and names <= set(info["missing_keys"])
+
+
+def _fill_backbone(
+    model: PreTrainedModel, info: dict[str, Any], folder: str, options: dict[str, Any]
+) -> None:
+    """Load the backbone by itself and put it into ``model``; ``info`` then tells of both.
+
+    Renaming while loading (``key_mapping``) would also rename what is saved, which then nothing else can load.
+    """
+    from transformers import AutoModel
+
+    backbone, found = _read(AutoModel, folder, model.config, options)
+    model.base_model.load_state_dict(backbone.state_dict())
+    prefix = f"{model.base_model_prefix}."
+    heads = {name for name in info["missing_keys"] if not name.startswith(prefix)}
+    info["missing_keys"] = heads | {f"{prefix}{name}" for name in found["missing_keys"]}
+    info["mismatched_keys"] = [(f"{prefix}{name}", *shapes) for name, *shapes in found["mismatched_keys"]]
+    info["unexpected_keys"] = found["unexpected_keys"]
 
 
 def _report(model: PreTrainedModel, info: dict[str, Any], folder: str) -> LoadReport:

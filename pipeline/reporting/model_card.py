@@ -27,17 +27,14 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
     parts = [
         f"---\nlibrary_name: transformers\ntags: [hydratune, {manifest['task']}]\n---",
         f"# {manifest['name']}",
-        f"A model for {manifest['task'].replace('_', ' ')}, tuned by `strategy={manifest['choices']['strategy']}` "
-        f"from `model={manifest['choices']['model']}` on `data={manifest['choices']['data']}`: "
-        f"{prepared['trainable']:,} of {prepared['total']:,} parameters were trained on "
-        f"{prepared['rows'].get('train', 0):,} rows. The best checkpoint was step {metrics['best_step']}.",
+        _made(manifest, metrics),
         "## Scores",
         markdown_table([["metric", "value"], *[[name, f"{value:.4f}"] for name, value in main.items()]]),
         *[f"### {name}\n\n{markdown_table(rows)}" for name, rows in tables.items()],
         "## Use",
         "```python\nfrom transformers import pipeline\n\n"
         'classify = pipeline("text-classification", model="model")\nprint(classify("a text"))\n```'
-        if "labels" in prepared["head"]
+        if "labels" in prepared["head"] and "zero_shot" not in prepared["head"]
         else "Load the folder `model` with transformers' Auto classes.",
         *_adapter(run, prepared["head"]),
         "## How it was made",
@@ -48,6 +45,22 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
         + f". Made with Python {environment['python']}, {versions}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _made(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """What the model is for, and what was done with it."""
+    choices, prepared = manifest["choices"], manifest["prepared"]
+    task = manifest["task"].replace("_", " ")
+    if metrics.get("total_steps") == 0:
+        return (
+            f"`model={choices['model']}` as it is, scored for {task} on `data={choices['data']}`: none of its "
+            f"{prepared['total']:,} parameters were trained."
+        )
+    return (
+        f"A model for {task}, tuned by `strategy={choices['strategy']}` from `model={choices['model']}` on "
+        f"`data={choices['data']}`: {prepared['trainable']:,} of {prepared['total']:,} parameters were trained on "
+        f"{prepared['rows'].get('train', 0):,} rows. The best checkpoint was step {metrics['best_step']}."
+    )
 
 
 def _adapter(run: RunDirectory, head: Mapping[str, Any]) -> list[str]:

@@ -37,10 +37,30 @@ def show_scores(metrics: Mapping[str, Any], tables: Mapping[str, Sequence[Sequen
                 console.print(_grid(title, rows))
 
 
+def show_rows(title: str, rows: Sequence[Sequence[str]], notes: Iterable[str] = ()) -> None:
+    """A table whose first row is its header, and lines below it. Long cells are broken at spaces."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_lines=True)
+    for number, name in enumerate(rows[0]):
+        table.add_column(
+            name, style=None if number else "bold", no_wrap=max(len(row[number]) for row in rows) < 20
+        )
+    for row in rows[1:]:
+        table.add_row(*row)
+    console = Console(**_PLAIN)
+    console.print(table)
+    for note in notes:
+        console.print(note, soft_wrap=True)
+
+
 def show_best(metrics: Mapping[str, Any], *, chosen: bool) -> None:
     """Which step was tested and saved, and whether it was `chosen` by a metric or is just the last one."""
     from rich.console import Console
 
+    if metrics.get("total_steps") == 0:
+        return Console(soft_wrap=True, **_PLAIN).print("scored as it is: nothing was trained")
     of = f" of {metrics['total_steps']:,}" if "total_steps" in metrics else ""
     score = metrics.get("optimized_metric")
     by = f" ({metrics['monitor']} {score:.4f})" if score is not None else ""

@@ -21,7 +21,7 @@ def main(model_folder: str, inputs: str, output: str) -> None:
 
         request = json.loads(Path(inputs).with_suffix(".json").read_text(encoding="utf-8"))
         tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder)
-        if tokenizer(request["texts"])["input_ids"] != request["input_ids"]:
+        if [tokenizer(text)["input_ids"] for text in request["texts"]] != request["input_ids"]:
             sys.exit("the tokenizer in the folder cuts texts differently from the one that trained")
         auto = getattr(transformers, request["auto_class"])
         model, info = auto.from_pretrained(model_folder, dtype=torch.float32, output_loading_info=True)

@@ -55,7 +55,7 @@ def verify(
     with tempfile.TemporaryDirectory() as work:
         batch, output = Path(work) / "batch.safetensors", Path(work) / "outputs.safetensors"
         save_file(inputs, batch)
-        ids = tokenizer(texts)["input_ids"]
+        ids = [tokenizer(text)["input_ids"] for text in texts]
         request = {"auto_class": auto_class, "texts": texts, "input_ids": ids}
         batch.with_suffix(".json").write_text(json.dumps(request), encoding="utf-8")
         script = Path(__file__).with_name("reload.py")

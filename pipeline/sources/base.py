@@ -38,6 +38,10 @@ class Source:
     # here is read from the column of the same name.
     columns: dict[str, str] = Field(default_factory=dict)
     split: Split = Field(default_factory=Split)
+    # Train on this many examples of each class (a value of the column `label`) only. Other splits stay whole.
+    examples_per_class: Annotated[int, Field(ge=1)] | None = None
+    # Draws these examples, so that runs of other seeds see the same ones.
+    examples_seed: Annotated[int, Field(ge=0)] = 0
     # Use only this many rows of every split, drawn with split.seed (files are often sorted by label).
     limit: Annotated[int, Field(ge=1)] | None = None
     # Train on this many rows and validate and test on the same ones: a sound setup reaches a loss near 0.
@@ -56,10 +60,18 @@ class Source:
         raise NotImplementedError
 
     def hold_out(self, data: "DatasetDict") -> "DatasetDict":
-        """``data``, its columns renamed to the task's, with the splits that it lacks held out (see Split)."""
+        """``data``, its columns renamed to the task's, with the splits that it lacks held out (see Split) and the
+        rows chosen that the options ask for."""
         from pipeline.sources.splitting import split
 
-        return split(data, self.split, limit=self.limit, overfit=self.overfit)
+        return split(
+            data,
+            self.split,
+            examples_per_class=self.examples_per_class,
+            examples_seed=self.examples_seed,
+            limit=self.limit,
+            overfit=self.overfit,
+        )
 
     def fingerprint(self) -> str:
         """A hash that changes when a byte of the data changes. Cheap: imports neither torch nor datasets."""

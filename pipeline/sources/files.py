@@ -10,7 +10,7 @@ from pipeline.component import component
 from pipeline.errors import BadInput, Problem
 from pipeline.sources.base import Source
 from pipeline.sources.reading.locating import Located, locate
-from pipeline.sources.reading.tables import Reading, read
+from pipeline.sources.reading.tables import Reading, TxtRows, read
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -22,10 +22,10 @@ SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 
 @component
 class Files(Source):
-    """Rows in csv, tsv, jsonl, json, parquet, arrow or txt files, compressed or not.
+    """Rows in csv, tsv, jsonl, json, parquet, arrow, txt or CoNLL files, compressed or not.
 
-    A txt file has one row a line in the column ``text``. Files of one split are read in the order given
-    (those of a glob by name) and may lack columns of each other: what is missing is None.
+    A txt file has one row a line (see ``txt_rows``) in the column ``text``. Files of one split are read in the order
+    given (those of a glob by name) and may lack columns of each other: what is missing is None.
 
     ``validation`` as a mapping from names to paths gives several validation sets: the split of
     ``{en: a.csv}`` is ``validation_en`` and its metrics are ``val/en/…``. The first one named is monitored.
@@ -35,7 +35,11 @@ class Files(Source):
     train: Paths | None = None
     validation: Paths | dict[SetName, Paths] | None = None
     test: Paths | None = None
-    format: Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "txt"] | None = None
+    format: (
+        Literal["csv", "tsv", "jsonl", "json", "parquet", "arrow", "txt", "squad", "conll", "conllu"] | None
+    ) = None
+    # What a row of a txt file is: a line, what stands between blank lines, or the whole file.
+    txt_rows: TxtRows = "lines"
     encoding: str = "utf-8"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     quote: Annotated[str, Field(min_length=1, max_length=1)] | None = '"'
@@ -58,7 +62,7 @@ class Files(Source):
             split: [(reading.format_of(file), file.sha256()) for file in files]
             for split, files in self._located().items()
         }
-        how = [reading.encoding, reading.delimiter, reading.quote]
+        how = [reading.encoding, reading.delimiter, reading.quote, reading.txt_rows]
         return hashlib.sha256(json.dumps([facts, how]).encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
@@ -69,7 +73,7 @@ class Files(Source):
         return {"source": "; ".join(f"{split}: {paths}" for split, paths in given.items())}
 
     def _reading(self) -> Reading:
-        return Reading(self.format, self.encoding, self.delimiter, self.quote)
+        return Reading(self.format, self.encoding, self.delimiter, self.quote, self.txt_rows)
 
     def _given(self) -> dict[str, Paths]:
         named = self.validation if isinstance(self.validation, dict) else {}

@@ -1,4 +1,4 @@
-"""Holding out validation and test rows where the source does not give them; limits.
+"""Holding out validation and test rows where the source does not give them; few-shot training rows; limits.
 
 Rows that are held out are drawn with ``split.seed``, which is not the run's: runs of other seeds are scored
 on the same rows.
@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.sources.base import Split
+from pipeline.sources.few_shot import draw_examples
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -21,7 +22,13 @@ FINE = 20
 
 
 def split(
-    data: "DatasetDict", split: Split, *, limit: int | None = None, overfit: int | None = None
+    data: "DatasetDict",
+    split: Split,
+    *,
+    examples_per_class: int | None = None,
+    examples_seed: int = 0,
+    limit: int | None = None,
+    overfit: int | None = None,
 ) -> "DatasetDict":
     """``data`` with what it lacks of ``validation`` and ``test`` held out of ``train``.
 
@@ -31,15 +38,22 @@ def split(
     - ``stratify_by`` null: by ``label`` where there is one, not continuous, with 2 rows of each value.
     - ``group_by``: the fractions are of groups. Stratified too only if ``stratify_by`` is set.
     - ``folds``: after the test rows are held out, fold number ``fold`` of the others is ``validation``.
+    - ``examples_per_class``: as many rows of each class of ``train`` remain, drawn with ``examples_seed``.
     - ``limit``: as many rows of every split; ``overfit``: as many of ``train``, in every split.
 
-    Raises BadInput for a column that is not there, a fold that is not there, too few rows.
+    Raises BadInput for a column that is not there, a fold that is not there, too few rows, a limit below what
+    was asked for by class.
     """
     from datasets import DatasetDict
 
     splits = dict(data)
     if "train" in splits:
         splits |= _Holding(splits["train"], split, given=set(splits)).all_splits()
+    if examples_per_class and "train" in splits:
+        splits["train"] = draw_examples(splits["train"], examples_per_class, examples_seed)
+        if limit and not overfit and limit < len(splits["train"]):
+            what = f"{limit} is less than the {len(splits['train'])} rows of data.examples_per_class"
+            raise BadInput(Problem("data.limit", what, f"at least {len(splits['train'])}, or null"))
     if overfit and "train" in splits:
         validation = [name for name in splits if name.startswith("validation")] or ["validation"]
         rows = _draw(splits["train"], overfit, split.seed)

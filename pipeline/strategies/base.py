@@ -1,7 +1,7 @@
 """What a tuning strategy is: which parameters are trained, and what of them is saved."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -17,6 +17,9 @@ class Strategy:
 
     # The learning rate that suits this strategy; optimizer.lr takes it unless set.
     learning_rate: Annotated[float, Field(gt=0)]
+
+    # The kinds of head (`pipeline.models.heads`) with which there is something to train. None: with any.
+    heads: ClassVar[tuple[str, ...] | None] = None
 
     def adapt(self, model: "nn.Module") -> "nn.Module":
         """Freeze, wrap or extend ``model`` so that exactly what should be trained requires a gradient.

@@ -1,6 +1,6 @@
 """The head alone is trained, on the features that the pretrained model gives as it is."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -22,9 +22,17 @@ class FrozenBackbone(Strategy):
 
     learning_rate: Annotated[float, Field(gt=0)] = 2e-2
 
+    # Those that are new; what predicts words was pretrained, and a bare backbone has nothing to train.
+    heads: ClassVar[tuple[str, ...] | None] = (
+        "sequence_classification",
+        "token_classification",
+        "question_answering",
+        "multiple_choice",
+    )
+
     def adapt(self, model: "nn.Module") -> "nn.Module":
         """Raises BadInput for a model without a head."""
-        from pipeline.strategies.parts import head_names
+        from pipeline.strategies.parts import backbone_parts, head_names
 
         heads = head_names(model)  # type: ignore[arg-type]
         if not heads:
@@ -34,9 +42,13 @@ class FrozenBackbone(Strategy):
         for name in heads:
             model.get_submodule(name).requires_grad_(True)
         # Weights that the head shares with the backbone stay as they are.
-        model.base_model.requires_grad_(False)
+        for part in backbone_parts(model):  # type: ignore[arg-type]
+            part.requires_grad_(False)
         return model
 
     def train_mode(self, model: "nn.Module") -> None:
+        from pipeline.strategies.parts import backbone_parts
+
         model.train()
-        model.base_model.eval()  # type: ignore[union-attr]
+        for part in backbone_parts(model):  # type: ignore[arg-type]
+            part.eval()

@@ -10,30 +10,52 @@ if TYPE_CHECKING:
 
 
 def head_names(model: PreTrainedModel) -> list[str]:
-    """Names of the top-level modules with weights of their own outside the backbone.
+    """Names of the top-level modules with weights of their own that were added to the backbone for a task.
 
-    transformers names the backbone in ``base_model_prefix``; what lies beside it was added for a task
-    (``classifier``, ``score``, ``pooler`` and so on). A module that shares all its weights with the backbone,
-    as a tied output layer does, is not a head. Empty where the model is nothing but a backbone.
+    transformers calls them ``classifier``, ``score``, ``pooler`` and so on; they are new, or belong to the task.
+    What predicts words is no such head: it comes with the pretrained model, whether it shares its weights with the
+    backbone or not. Empty where the model is nothing but a backbone.
     """
-    if model.base_model is model:
+    if model.get_output_embeddings() is not None:
         return []
-    shared = set(model.base_model.parameters())
+    backbone = backbone_parts(model)
+    shared = {weight for part in backbone for weight in part.parameters()}
     return [
         name
         for name, module in model.named_children()
-        if module is not model.base_model and any(weight not in shared for weight in module.parameters())
+        if module not in backbone and any(weight not in shared for weight in module.parameters())
     ]
 
 
+def backbone_parts(model: PreTrainedModel) -> list[nn.Module]:
+    """The modules that make up the backbone: one that transformers names in ``base_model_prefix``, as a rule.
+
+    A few models have its parts beside their head instead (T5 for question answering does); these are known by their
+    names in the architecture without a head.
+    """
+    if model.base_model is not model:
+        return [model.base_model]
+    import torch
+    from transformers import AutoModel
+
+    with torch.device("meta"):
+        bare = AutoModel.from_config(model.config)
+    names = {name for name, _ in bare.named_children()}
+    return [module for name, module in model.named_children() if name in names]
+
+
 def linear_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
-    """The backbone's Linear modules (and GPT-2's transposed ones) by full name."""
+    """The Linear modules (and GPT-2's transposed ones) by full name, but for those of heads and the one that
+    predicts words, which is as large as the vocabulary."""
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
     heads = tuple(f"{name}." for name in head_names(model))
+    words = model.get_output_embeddings()
     return {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) and not f"{name}.".startswith(heads or "\0")
+        if isinstance(module, nn.Linear | Conv1D)
+        and module is not words
+        and not f"{name}.".startswith(heads or "\0")
     }

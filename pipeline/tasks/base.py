@@ -28,6 +28,8 @@ class Column:
 
     description: str
     required: bool = True
+    # Whether rows to predict may have nothing in it.
+    may_be_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Task:
     columns: ClassVar[dict[str, Column]]
     # Columns that hold what is to be predicted: absent when a trained model is asked.
     targets: ClassVar[tuple[str, ...]] = ("label",)
+    # Columns of which one is enough: what a trained model is asked may have another one than the training data.
+    alternatives: ClassVar[tuple[str, ...]] = ()
     # The heads that serve the task, the best first, by their names in `pipeline.models.heads`. Which of them a
     # model can have decides what class of transformers is loaded.
     heads: ClassVar[tuple[str, ...]]
@@ -83,6 +87,14 @@ class Task:
     def monitor(self) -> str:
         """The metric that chooses the best checkpoint unless ``trainer.monitor`` names another."""
         return "loss"
+
+    def monitor_for(self, head: Head) -> str:
+        """The same where it depends on the data."""
+        return self.monitor
+
+    def heads_for(self, head: Head) -> tuple[str, ...]:
+        """The heads of the model that :meth:`load` gives, where they depend on the data."""
+        return self.heads
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         """Facts about the head from ``data`` (splits of rows with this task's columns) and the model's
@@ -142,6 +154,10 @@ class Task:
         """Forward pass, loss and predictions, in evaluation."""
         return self.loss(model, batch)
 
+    def score_validation(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
+        """The same for the validation splits of a training run, where a task may leave out what takes long."""
+        return self.score(model, batch)
+
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor | list[Any]":
         """Raw predictions (logits, token numbers, …), one for each feature; what :meth:`decode` reads."""
         raise NotImplementedError
@@ -165,3 +181,6 @@ class Task:
     ) -> list[dict[str, Any]]:
         """Raw predictions to rows for a person or a file, one for each answer."""
         raise NotImplementedError
+
+    def save(self, folder: str, head: Head, tokenizer: "PreTrainedTokenizerBase") -> None:
+        """Write what others need to use the model as this task does into ``folder``, beside its weights."""

@@ -27,6 +27,7 @@ def places_text(places: Places, data: "Mapping[str, Dataset]", column: str = "te
 def _quoted(rows: "Dataset", row: int, column: str) -> str:
     """The start of a row's text as it can be searched for, in one line."""
     cell: Any = rows[row - 1][column] if column in rows.column_names else None
+    cell = " ".join(map(str, cell)) if isinstance(cell, list) else cell
     lines = str(cell).strip().splitlines() if cell is not None else []
     if not lines:
         return ""

@@ -56,6 +56,19 @@ class TextClassification(Task):
     class_weights: Literal["balanced"] | dict[str | int | bool, Annotated[float, Field(gt=0)]] | None = None
     # Share of the target that is spread over all labels (Szegedy et al. 2016, arXiv:1512.00567, section 7).
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    # Whether the run trains; interpolated from the key of the run. false: the model is scored as it is.
+    train: bool = True
+    # How a model without a head for these labels is scored with train=false: the label whose description is nearest
+    # to the text (embedding), or likeliest after it (likelihood). null: what suits the model.
+    zero_shot: Literal["embedding", "likelihood"] | None = None
+    # What the labels mean, for zero_shot, e.g. {pos: a positive review}. Of the others the words of the label.
+    label_descriptions: dict[str | int | bool, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+    # What a language model reads before the label, with zero_shot=likelihood.
+    prompt: Annotated[str, Field(pattern=r"^(.|\n)*\{text\}(.|\n)*\S")] = (
+        "{text}\n\nThe topic of this text is"
+    )
     # Pad batches to a multiple of this many tokens; 8 suits tensor cores.
     pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
 
@@ -71,10 +84,46 @@ class TextClassification(Task):
         # With several labels a text, accuracy asks for all of them at once and hardly moves.
         return "f1_micro" if self.multi_label else "accuracy"
 
+    def conflicts(self, spec: Any) -> list[Problem]:
+        """A text with several labels is no example of one class, and what only an untrained model needs is not read."""
+        problems = []
+        if self.multi_label and spec.data.examples_per_class:
+            what = "cannot be drawn where a text has any number of labels (task.multi_label)"
+            problems.append(Problem("data.examples_per_class", what, "null, or data.limit=N for fewer rows"))
+        for name in ("zero_shot", "label_descriptions"):
+            if self.train and getattr(self, name):
+                what = "is of a model that is scored as it is, and this run trains"
+                problems.append(Problem(f"task.{name}", what, "train=false"))
+        return problems
+
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         from pipeline.tasks.classification_head import learn_head
 
-        return learn_head(self, data)
+        head = learn_head(self, data)
+        if self.train or self._has_head_for(_names(head), config):
+            return head
+        if self.multi_label:
+            what = "cannot be done without training by a model without a head for the labels"
+            raise BadInput(Problem("task.multi_label", what, "train=true, or multi_label=false"))
+        from pipeline.tasks import zero_shot
+
+        descriptions = {str(label): text for label, text in self.label_descriptions.items()}
+        facts = zero_shot.learn(_names(head), descriptions, self.zero_shot, self.prompt, config)
+        return {**head, "class_weights": None, "zero_shot": facts}
+
+    def _has_head_for(self, names: list[str], config: "PretrainedConfig") -> bool:
+        """Whether the checkpoint's own head is to be used. Raises BadInput where nothing says what its classes are."""
+        trained_head = any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
+        if self.zero_shot is not None or not trained_head:
+            return False
+        trained_for = _labels_of(config)
+        if not trained_for and config.num_labels == len(names):
+            if self.labels is None:
+                what = f"the checkpoint has a head for {len(names)} classes, and does not say which"
+                allowed = f"its order, such as task.labels=[{','.join(names)}]; or task.zero_shot=embedding"
+                raise BadInput(Problem("task.labels", what, allowed))
+            return True
+        return sorted(trained_for) == sorted(names)
 
     def describe(self, head: Head) -> dict[str, str]:
         """The labels with their number of training examples, most frequent first."""
@@ -83,13 +132,25 @@ class TextClassification(Task):
         more = (
             f", … and {len(each) - SHOWN_LABELS} more, down to {each[-1]}" if len(each) > SHOWN_LABELS else ""
         )
-        return {"labels": f"{len(each)}: {', '.join(each[:SHOWN_LABELS])}{more}"}
+        shown = {"labels": f"{len(each)}: {', '.join(each[:SHOWN_LABELS])}{more}"}
+        if facts := head.get("zero_shot"):
+            shown["zero-shot"] = f"by {facts['way']} of: {listing(facts['descriptions'], most=SHOWN_LABELS)}"
+        return shown
+
+    def heads_for(self, head: Head) -> tuple[str, ...]:
+        from pipeline.tasks import zero_shot
+
+        return zero_shot.HEADS[head["zero_shot"]["way"]] if "zero_shot" in head else self.heads
 
     def load(
         self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False
     ) -> "tuple[nn.Module, LoadReport]":
         names = _names(head)
         config = checkpoint.config(folder)
+        if "zero_shot" in head:
+            from pipeline.tasks import zero_shot
+
+            return zero_shot.load(head["zero_shot"], checkpoint, folder, config, meta=meta)
         trained_for = _labels_of(config)
         if trained_for != names and sorted(trained_for) == sorted(names):
             what = f"the checkpoint's classes are {listing(trained_for)}, and here {listing(names)}"
@@ -121,10 +182,14 @@ class TextClassification(Task):
         head does not have, or a row without text.
         """
         from pipeline.tasks.encoding import encode_texts
+        from pipeline.tasks.zero_shot import encode_prompts
 
-        features = encode_texts(
-            rows["text"], rows.get("text_pair"), tokenizer, self.max_length, DEFAULT_LENGTH
-        )
+        texts, pairs = rows["text"], rows.get("text_pair")
+        facts = head.get("zero_shot", {})
+        if facts.get("way") == "likelihood":
+            features = encode_prompts(texts, pairs, tokenizer, facts, self.max_length, DEFAULT_LENGTH)
+        else:
+            features = encode_texts(texts, pairs, tokenizer, self.max_length, DEFAULT_LENGTH)
         if "label" in rows:
             features["label"] = self._targets(rows["label"], head)
         return features
@@ -176,7 +241,7 @@ class TextClassification(Task):
 
         targets = batch["labels"]
         logits = self.predict(model, batch)
-        given = model.config.class_weights  # type: ignore[union-attr]
+        given = getattr(model.config, "class_weights", None)
         weights = None if given is None else torch.tensor(given, device=logits.device)
         if self.multi_label:
             # Weights say how much more a label's presence counts than its absence.
@@ -193,7 +258,12 @@ class TextClassification(Task):
 
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor":
         """Logits in float32: (examples, classes)."""
-        return model(**{name: value for name, value in batch.items() if name != "labels"}).logits.float()
+        from pipeline.tasks import zero_shot
+
+        inputs = self.forward_inputs(batch)
+        return (
+            zero_shot.logits(model, inputs) if zero_shot.is_ready(model) else model(**inputs).logits.float()
+        )
 
     def metrics(self, head: Head) -> "MetricCollection":
         from pipeline.tasks import classification_metrics

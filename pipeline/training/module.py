@@ -142,7 +142,8 @@ class FineTuning(LightningModule):
                 tokenizer=data.collate.tokenizer,
                 sink=sink,
             )
-        self.scorers[split].update(self.task.score(self.model, batch["inputs"]), batch["index"])
+        score = self.task.score if split == "test" else self.task.score_validation
+        self.scorers[split].update(score(self.model, batch["inputs"]), batch["index"])
 
     def _finish(self, split: str) -> Scores:
         scores = self.scorers[split].compute(self.trainer.strategy)

@@ -73,6 +73,6 @@ class Scorer:
         computed = {} if self.metrics is None else self.metrics.compute()
         if not isinstance(computed, Mapping):
             raise TypeError(f"{type(self.task).__name__}.metrics() gives one number without a name")
-        scores = self.task.scores({**computed, "loss": loss}, self.head)
-        scores.values["loss"] = loss
+        scores = self.task.scores({"loss": loss, **computed}, self.head)
+        scores.values.setdefault("loss", loss)  # unless the task has one of the split as a whole
         return scores

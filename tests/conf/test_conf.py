@@ -14,17 +14,17 @@ CONF = Path(__file__).parents[2] / "conf"
 FILES = sorted(file for file in CONF.rglob("*.yaml") if file.parent != CONF)
 EXPECTED = {
     "callbacks": 6,
-    "data": 4,
+    "data": 9,
     "debug": 4,
     "experiment": 2,
     "hardware": 4,
     "logger": 5,
-    "model": 10,
+    "model": 21,
     "optimizer": 3,
     "paths": 1,
     "scheduler": 4,
     "strategy": 3,
-    "task": 1,
+    "task": 13,
     "trainer": 1,
 }
 # What an option leaves to the user, as anyone would give it.

@@ -144,3 +144,26 @@ def test_evaluation_covers_every_example_once(world: int):
         assert sorted(row for part in batches for each in part for row in each) == list(range(rows))
         assert [len(part) for part in parts] == [len(part) for part in batches]
         assert max(len(each) for part in batches for each in part) <= batch
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_windows_of_a_row_follow_each_other_in_one_process(world: int, batch: int):
+    rows = np.repeat(np.arange(20), np.random.default_rng(0).integers(1, 5, 20))
+    tokens = lengths(len(rows))
+    seen: list[int] = []
+    for rank in range(world):
+        mine = EvaluationBatches(tokens, batch_size=batch, world_size=world, rank=rank, rows=rows)
+        order = [example for each in mine for example in each]
+        whole = [key for key, _ in itertools.groupby(rows[order].tolist())]
+        assert len(whole) == len(set(whole)), "a row was left and come back to"
+        longest = [tokens[rows == row].max() for row in whole]
+        assert longest == sorted(longest, reverse=True)
+        seen += order
+    assert sorted(seen) == list(range(len(rows)))
+
+
+def test_rows_with_one_example_each_change_nothing():
+    options = {"batch_size": 4, "world_size": 2, "rank": 1}
+    plain = EvaluationBatches(lengths(33), **options)
+    assert list(EvaluationBatches(lengths(33), rows=np.arange(33), **options)) == list(plain)

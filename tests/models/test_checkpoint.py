@@ -10,10 +10,12 @@ import torch
 import transformers
 import yaml
 
+from pipeline.compose.validation import validate
 from pipeline.errors import BadInput
 from pipeline.models.checkpoint import Checkpoint
+from pipeline.strategies.parts import linear_modules
 from tests.models import families
-from tests.models.families import FAMILIES
+from tests.models.families import CLASSIFIERS, FAMILIES
 
 CLASSIFIER = ["sequence_classification"]
 MODELS = Path(__file__).parents[2] / "conf" / "model"
@@ -32,7 +34,7 @@ def problem(call: Any, *arguments: Any, **options: Any) -> str:
     return str(raised.value)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSIFIERS)
 def test_every_family_loads_in_float32_with_a_new_head(family: str, tmp_path: Path) -> None:
     folder = families.pretrained(family, tmp_path / "checkpoint")
     # transformers 5 would load these in bfloat16.
@@ -49,7 +51,7 @@ def test_every_family_loads_in_float32_with_a_new_head(family: str, tmp_path: Pa
             assert torch.equal(backbone[name], weight.float()), name
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSIFIERS)
 def test_the_meta_device_has_the_same_weights_without_their_values(family: str, tmp_path: Path) -> None:
     folder = families.pretrained(family, tmp_path / "checkpoint")
     model, _ = build(folder)
@@ -63,7 +65,7 @@ def test_the_meta_device_has_the_same_weights_without_their_values(family: str, 
     assert not report.initialised
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSIFIERS)
 def test_padding_does_not_change_an_example(family: str, tmp_path: Path) -> None:
     folder = families.pretrained(family, tmp_path / "checkpoint")
     model, _ = build(folder)
@@ -294,7 +296,7 @@ def test_only_inputs_that_the_model_accepts(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSIFIERS)
 def test_dropout_reaches_every_module(family: str, tmp_path: Path) -> None:
     folder = families.pretrained(family, tmp_path / "checkpoint")
     model, _ = build(folder, dropout=0.0)
@@ -313,23 +315,37 @@ def test_the_attention_kernel_can_be_chosen(tmp_path: Path) -> None:
     assert "cannot be made" in problem(checkpoint.build, folder, CLASSIFIER, config, meta=True)
 
 
-def test_every_shipped_model_is_a_checkpoint_whose_lora_modules_exist() -> None:
-    options = {family.option: name for name, family in FAMILIES.items() if family.option}
-    files = sorted(MODELS.rglob("*.yaml"))
-    assert len(files) == 10
-    assert {file.stem for file in files} == {*options, "bert", "bert_large", "auto"}
-    for file in files:
-        assert file.read_text().startswith("# "), "the first line describes the option"
-        values = yaml.safe_load(file.read_text())
-        assert values.pop("_target_") == "pipeline.models.checkpoint.Checkpoint"
-        if file.stem == "auto":
-            assert values["checkpoint"] == "???" and values["lora_modules"] == "all-linear"
-            continue
-        names = Checkpoint(**values).lora_modules
-        model = families.classifier(options.get(file.stem, "bert"))
-        linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
-        for name in names:
-            assert [full for full in linear if full.endswith(f".{name}")], (file.stem, name)
+@pytest.mark.parametrize("option", sorted(file.stem for file in MODELS.glob("*.yaml")))
+def test_a_shipped_model_is_a_checkpoint_whose_lora_modules_exist(option: str) -> None:
+    text = (MODELS / f"{option}.yaml").read_text()
+    assert text.startswith("# "), "the first line describes the option"
+    values = yaml.safe_load(text)
+    assert values.pop("_target_") == "pipeline.models.checkpoint.Checkpoint"
+    if option == "auto":
+        assert values["checkpoint"] == "???" and values["lora_modules"] == "all-linear"
+        assert values["heads"] is None
+        return
+    checkpoint = Checkpoint(**values)
+    assert checkpoint.licence
+    model = families.random_model(families.family_of(option), "AutoModel")
+    linear = set(linear_modules(model))
+    adapted = {full for full in linear for name in checkpoint.lora_modules if f".{full}".endswith(f".{name}")}
+    for name in checkpoint.lora_modules:
+        assert [full for full in adapted if f".{full}".endswith(f".{name}")], name
+    if option not in ("deberta_v3_base", "electra_base"):  # What they leave out is not in the layers.
+        assert {full for full in linear - adapted if "pooler" not in full} == set()
+
+
+def test_where_texts_are_filled_up_can_be_chosen(tmp_path: Path) -> None:
+    folder = families.pretrained("llama", tmp_path / "checkpoint")
+    assert Checkpoint(checkpoint=folder).tokenizer(folder).padding_side == "right"
+    assert Checkpoint(checkpoint=folder, padding_side="left").tokenizer(folder).padding_side == "left"
+
+
+def test_a_head_that_there_is_not_is_told_of() -> None:
+    _, (problem,) = validate(Checkpoint, {"checkpoint": "a/b", "heads": ["masked_ml"]}, "model")
+    assert problem.where == "model.heads.0" and "'masked_ml' is not allowed" in problem.what
+    assert problem.nearest == "masked_lm" and "seq2seq_lm" in problem.allowed
 
 
 def test_the_packaged_checkpoint() -> None:

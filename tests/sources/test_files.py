@@ -295,7 +295,7 @@ def test_mixed_types_far_apart(here, monkeypatch):
 
 
 def test_many_chunks_are_one_table(here, monkeypatch):
-    for module in ("json_rows", "delimited", "tables"):
+    for module in ("json_rows", "delimited", "txt"):
         monkeypatch.setattr(f"pipeline.sources.reading.{module}.CHUNK", 2)
     rows = [{"text": str(i) + "x", "n": i} for i in range(7)]
     pandas.DataFrame(rows).to_csv("a.csv", index=False)

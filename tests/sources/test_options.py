@@ -14,7 +14,17 @@ FILES = sorted((Path(pipeline.sources.base.__file__).parents[2] / "conf" / "data
 
 
 def test_all_are_found():
-    assert [file.stem for file in FILES] == ["bbc_news", "files", "hub", "movie_snippets"]
+    assert [file.stem for file in FILES] == [
+        "bbc_news",
+        "chinese_reviews",
+        "dialogues",
+        "django_messages",
+        "files",
+        "hub",
+        "movie_snippets",
+        "python_docs",
+        "python_functions",
+    ]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

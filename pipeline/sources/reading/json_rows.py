@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from pipeline.errors import BadInput, Problem
+from pipeline.errors import BadInput, Problem, listing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,12 +33,13 @@ def read_jsonl(lines: IO[str], name: str) -> "Iterator[pa.Table]":
 
 
 def read_json(lines: IO[str], name: str) -> "Iterator[pa.Table]":
-    """An array of objects, or one object a line."""
+    """An array of objects, an object that holds one among other fields (``{"version": 2, "data": […]}``), or one
+    object a line."""
     start = ""
     while not start.strip() and (start := lines.readline()):
         pass
     lines.seek(0)
-    if not start.lstrip().startswith("["):
+    if not start.lstrip().startswith("[") and (not start.strip() or _is_json(start)):
         yield from read_jsonl(lines, name)
         return
     try:
@@ -46,7 +47,33 @@ def read_json(lines: IO[str], name: str) -> "Iterator[pa.Table]":
     except json.JSONDecodeError as error:
         what = f"is not JSON: {error.msg} at column {error.colno}"
         raise BadInput(Problem(where=f"{name}:{error.lineno}", what=what)) from error
+    if isinstance(rows, dict):
+        rows = _only_rows(rows, name)
     yield from _objects(enumerate(rows, start=1), name, [], unit=" row ")
+
+
+def _is_json(line: str) -> bool:
+    """Whether a line is whole by itself: then each line is an object."""
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True
+
+
+def _only_rows(whole: dict[str, Any], name: str) -> list[Any]:
+    """The rows in an object around them. Raises BadInput unless exactly one field holds objects."""
+    fields = [
+        field
+        for field, value in whole.items()
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+    ]
+    if len(fields) != 1:
+        what = f"is one object, and {listing(fields) or 'none'} of its fields hold rows"
+        raise BadInput(
+            Problem(name, what, "an array of objects, one object a line, or one field with the rows")
+        )
+    return whole[fields[0]]
 
 
 def _objects(

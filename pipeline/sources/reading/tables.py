@@ -6,13 +6,15 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import IO, TYPE_CHECKING
 
 from pipeline.errors import BadInput, Problem, listing, nearest
+from pipeline.sources.reading.conll import read_conll, read_conllu
 from pipeline.sources.reading.delimited import number_types, read_delimited, with_numbers
 from pipeline.sources.reading.json_rows import read_json, read_jsonl
 from pipeline.sources.reading.locating import Located
+from pipeline.sources.reading.squad import read_squad
+from pipeline.sources.reading.txt import TxtRows, read_txt
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,10 +27,11 @@ FORMATS = {
     "parquet": ("parquet", "pq"),
     "arrow": ("arrow", "feather", "ipc"),
     "txt": ("txt", "text"),
+    "squad": (),
+    "conll": ("conll", "iob", "iob2", "bio"),
+    "conllu": ("conllu",),
 }
 COMPRESSED = ("gz", "bz2", "xz", "zip", "zst")
-# Lines that are Python objects at one time.
-CHUNK = 20_000
 # What other programs' files begin with: what they are, and what to do.
 MAGIC = {
     b"PAR1": ("a parquet file", "data.format=parquet"),
@@ -46,6 +49,7 @@ class Reading:
     encoding: str = "utf-8"
     delimiter: str | None = None
     quote: str | None = '"'
+    txt_rows: TxtRows = "lines"
 
     def format_of(self, file: Located) -> str:
         """The format given, else the one that the file's name ends in."""
@@ -133,8 +137,14 @@ def _read_text(lines: IO[str], name: str, format: str, reading: Reading) -> "Ite
         return read_jsonl(lines, name)
     if format == "json":
         return read_json(lines, name)
+    if format == "squad":
+        return read_squad(lines, name)
+    if format == "conll":
+        return read_conll(lines, name, reading.delimiter)
+    if format == "conllu":
+        return read_conllu(lines, name)
     if format == "txt":
-        return _txt(lines)
+        return read_txt(lines, reading.txt_rows)
     delimiter = reading.delimiter or ("\t" if format == "tsv" else ",")
     return read_delimited(lines, name, delimiter, reading.quote, sure=reading.delimiter is not None)
 
@@ -178,14 +188,6 @@ def _not_in_encoding(file: Located, reading: Reading, error: UnicodeDecodeError)
                 what = f"is not {reading.encoding}: byte 0x{line[here.start]:02x} after {before!r}"
                 return Problem(where=f"{file.name}:{number}", what=what, allowed=hint)
     return Problem(where=file.name, what=f"is not {reading.encoding}: {error}", allowed=hint)
-
-
-def _txt(lines: IO[str]) -> "Iterator[pa.Table]":
-    import pyarrow as pa
-
-    stripped = (line.rstrip("\r\n") for line in lines)
-    while chunk := list(islice(stripped, CHUNK)):
-        yield pa.table({"text": pa.array(chunk, pa.string())})
 
 
 def _parquet(stream: IO[bytes], file: Located) -> "pa.Table":

@@ -1,0 +1,134 @@
+"""Does it learn as well as the example scripts of transformers? Every task on real data, side by side.
+
+    python -m benchmarks.task_quality --data FOLDER [--pairs stsb_regression,…] [--seeds 0,1,2]
+
+FOLDER holds the public data sets (benchmarks/README.md says which). Each pair and seed is one run of this program and
+one of transformers' Trainer: whole processes that take turns, on the same rows with the same hyperparameters.
+Results are written after every run, and --resume goes on from what is there.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.runs import process
+from benchmarks.stamp import origin, stamp
+from benchmarks.summary import SIDES, markdown, mean_and_interval
+from benchmarks.tasks.job import TaskJob, job_of
+from benchmarks.tasks.pairs import PAIRS, Pair
+
+OUTPUT = Path(__file__).parent / "results/tasks.json"
+COLUMNS = ("task", "score", "hydratune", "HF Trainer", "difference", "seeds")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parse(arguments)
+    result: dict[str, Any] = {"stamp": stamp(), "settings": {}, "runs": []}
+    if options.resume and options.output.exists():
+        before = json.loads(options.output.read_text())
+        result["settings"], result["runs"] = before["settings"], before["runs"]
+    for name in options.pairs:
+        for seed in options.seeds:
+            given = overrides(PAIRS[name], options.data, seed, options.threads)
+            job = job_of(name, given)
+            result["settings"][name] = {
+                "overrides": list(PAIRS[name].overrides),
+                "steps": job.steps,
+                "lr": job.lr,
+                "batch_size": job.batch_size,
+                "max_length": job.max_length,
+            }
+            for side in SIDES:
+                known = [
+                    run
+                    for run in result["runs"]
+                    if (run["pair"], run["seed"], run["side"]) == (name, seed, side)
+                ]
+                if known:
+                    continue
+                scores = (_this_program if side == SIDES[0] else _peer)(PAIRS[name], given, job)
+                result["runs"].append({"pair": name, "seed": seed, "side": side, "scores": scores})
+                shown = ", ".join(f"{score} {value:.4f}" for score, value in scores.items())
+                print(f"{time.strftime('%H:%M:%S')} {name} seed {seed} {side}: {shown}", flush=True)
+                _write(options.output, result)
+    print(options.output.with_suffix(".md").read_text())
+
+
+def overrides(pair: Pair, data: Path, seed: int, threads: int | None) -> list[str]:
+    """What a run of the comparison is started with; float32, which is Trainer's default."""
+    chosen = [word.replace("{data}", str(data.absolute())) for word in pair.overrides]
+    chosen += ["strategy=full", f"seed={seed}", "logger=none", "hardware=cpu", "hardware.precision=32"]
+    return chosen + ([f"hardware.threads={threads}"] if threads else [])
+
+
+def _this_program(pair: Pair, given: list[str], job: TaskJob) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        process(["pipeline.train", *given, f"paths.outputs={folder}"])
+        (written,) = Path(folder).glob("*/*/*/metrics.json")
+        metrics = json.loads(written.read_text())
+    return {name: metrics[f"test/{name}"] for name in pair.scores}
+
+
+def _peer(pair: Pair, given: list[str], job: TaskJob) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        asked, found = Path(folder, "job.json"), Path(folder, "result.json")
+        asked.write_text(json.dumps(asdict(job)))
+        process([f"benchmarks.tasks.peers.{pair.peer}", str(asked), str(found)], threads=job.threads)
+        return json.loads(found.read_text())
+
+
+def table(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Rows under :data:`COLUMNS`: means and 95 % intervals over the seeds that both sides have."""
+    rows = []
+    for name in dict.fromkeys(run["pair"] for run in runs):
+        by_side = [
+            {run["seed"]: run["scores"] for run in runs if (run["pair"], run["side"]) == (name, s)}
+            for s in SIDES
+        ]
+        seeds = [seed for seed in by_side[0] if seed in by_side[1]]
+        for score, higher in PAIRS[name].scores.items() if seeds else ():
+            values = [[side[seed][score] for seed in seeds] for side in by_side]
+            differences = [ours - theirs for ours, theirs in zip(*values, strict=True)]
+            arrow = "↑" if higher else "↓"
+            numbers = (_shown(values[0]), _shown(values[1]), _shown(differences, "+"))
+            rows.append((name, f"{score} {arrow}", *numbers, str(len(seeds))))
+    return rows
+
+
+def _shown(values: Sequence[float], sign: str = "") -> str:
+    mean, half = mean_and_interval(values)
+    return f"{mean:{sign}.4f}" + (f" ± {half:.4f}" if half is not None else "")
+
+
+def _write(output: Path, result: dict[str, Any]) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result, indent=1) + "\n")
+    text = "# Every task against HF Trainer\n\nTest scores, mean ± 95 % interval over seeds; "
+    text += "the same rows, steps and rates on both sides.\n\n"
+    output.with_suffix(".md").write_text(
+        f"{text}{markdown(table(result['runs']), COLUMNS)}\n{origin(result['stamp'])}.\n"
+    )
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.task_quality", description="Compare with HF Trainer."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
+    parser.add_argument(
+        "--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2]
+    )
+    parser.add_argument("--pairs", type=lambda text: text.split(","), default=list(PAIRS))
+    parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="a Markdown file goes beside it")
+    parser.add_argument("--resume", action="store_true", help="keep the runs that the output file has")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

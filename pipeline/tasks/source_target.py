@@ -1,0 +1,85 @@
+"""Rows with a text to read and a text to write: what a row holds, and rows that cannot serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import BadInput, Problem
+from pipeline.tasks.places import places_text
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Row = Mapping[str, Any]
+# Training texts that are looked at to see what script they are in.
+_SAMPLE = 1_000
+_CHUNK = 1_000
+
+
+def rows_of(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """column -> values, row by row."""
+    names = list(columns)
+    for cells in zip(*columns.values(), strict=True):
+        yield dict(zip(names, cells, strict=True))
+
+
+def references(cell: Any) -> list[str]:
+    """The texts in a cell: one, or a list of several. Raises ValueError where there is none, or an empty one."""
+    texts = cell if isinstance(cell, list | tuple) else [cell]
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError("has no text")
+    return list(texts)
+
+
+def check_rows(
+    data: Mapping[str, Dataset],
+    read: Mapping[str, Callable[[Row], Any]],
+    columns: Sequence[str],
+) -> list[Problem]:
+    """What is wrong with rows: for each role the rows of which ``read`` gets no text.
+
+    read: role -> gives its text, or raises ValueError with what is wrong.
+    columns: those that are read; rows are quoted by the first that there is.
+    """
+    faults: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for split, rows in data.items():
+        chosen = rows.select_columns([name for name in columns if name in rows.column_names])
+        for start in range(0, len(chosen), _CHUNK):
+            for number, row in enumerate(rows_of(chosen[start : start + _CHUNK]), start + 1):
+                for role, text_of in read.items():
+                    try:
+                        text_of(row)
+                    except ValueError as fault:
+                        faults.setdefault((role, str(fault)), {}).setdefault(split, []).append(number)
+    quoted = next((name for name in columns if any(name in rows.column_names for rows in data.values())), "")
+    return [
+        Problem(
+            f"data.columns.{role}", f"{what} in {places_text(places, data, quoted)}", "a text in every row"
+        )
+        for (role, what), places in faults.items()
+    ]
+
+
+def sample(rows: Dataset, columns: Sequence[str], text_of: Callable[[Row], str]) -> list[str]:
+    """Some of the texts, from all over the rows."""
+    chosen = rows.select_columns([name for name in columns if name in rows.column_names])
+    return [text_of(row) for row in rows_of(chosen[:: max(1, len(rows) // _SAMPLE)])]
+
+
+class Blank(ValueError):
+    """A source that is there and empty: a mistake in data to learn from, and none in what a model is asked."""
+
+
+def source_text(cell: Any) -> str:
+    """Raises ValueError where there is no text in ``cell``."""
+    if not isinstance(cell, str):
+        raise ValueError("has no text" if cell is None else f"has no text but {cell!r:.40}")
+    if not cell.strip():
+        raise Blank("has no text")
+    return cell
+
+
+def one_fault(role: str, row: Row, what: object) -> BadInput:
+    """The complaint about a row whose split and number are not known."""
+    return BadInput(Problem(f"data.columns.{role}", f"{what} in the row {dict(row)!r:.120}", "a text"))

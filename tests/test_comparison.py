@@ -1,0 +1,79 @@
+"""`plan -m` puts models beside each other, those that are not here too; `plan --matrix` says what goes together."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.comparison import HEADER, compare
+from pipeline.errors import BadInput
+from tests.conftest import ROOT, Command, environment
+from tests.documents import blocks
+from tests.models import families
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> list[str]:
+    folders = [families.pretrained(name, tmp_path / name) for name in ("bert", "llama")]
+    return [
+        "model=auto",
+        f"model.checkpoint={','.join(folders)}",
+        "data=files",
+        "hardware=cpu",
+        "hardware.threads=1",
+    ]
+
+
+def test_a_row_for_each(two: list[str], reviews: Path, tmp_path: Path) -> None:
+    columns = ["data.columns.text='review body'", "data.columns.label=verdict"]
+    rows, notes = compare([*two, f"data.train={reviews}", *columns, "model.licence=MIT"])
+    assert notes == []
+    header, bert, llama = (dict(zip(HEADER, row, strict=True)) for row in rows)
+    assert list(header.values()) == HEADER
+    assert bert[""] == f"model.checkpoint={tmp_path / 'bert'}"
+    assert (bert["longest"], bert["licence"]) == ("512", "MIT")
+    assert bert["weights"] == bert["trained"] and bert["weights"].endswith("k")
+    assert bert["tokens/s"].startswith("~") and llama["tokens/s"].startswith("~")
+    assert bert["tasks"] == "?", "model=auto does not say"
+
+
+def test_one_that_is_not_here_has_a_row_too(command: Command, reviews: Path, minilm: Path) -> None:
+    words = ["model=bert,gpt2", "data=files", f"data.train={reviews}", "strategy=frozen_backbone"]
+    columns = ["data.columns.text='review body'", "data.columns.label=verdict"]
+    done = command("plan", "-m", *words, *columns, env={"COLUMNS": "150"})
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    bert = next(line for line in lines if "model=bert" in line)
+    gpt2 = next(line for line in lines if "model=gpt2" in line)
+    assert "22.7M" in bert and "Apache-2.0" in bert and "512" in bert and "all but" in bert
+    assert "MIT" in gpt2 and "all but masked_lm" in gpt2 and "22.7M" not in gpt2
+    assert "model=gpt2: openai-community/gpt2 is not wholly in the cache" in done.stdout
+
+
+def test_where_no_job_can_be_planned_it_is_bad_input(two: list[str]) -> None:
+    with pytest.raises(BadInput) as raised:
+        compare([*two, "data.train=nothing.csv", "optimizer.rl=1"])
+    assert {problem.where for problem in raised.value.problems} == {"optimizer.rl"}
+
+
+def test_the_matrix_is_printed_by_plan_alone(command: Command) -> None:
+    done = command("plan", "--matrix", env={"COLUMNS": "200"})
+    assert done.returncode == 0, done.stderr
+    assert "text_classification" in done.stdout and "frozen_backbone, full, lora" in done.stdout
+    refused = command("train", "--matrix")
+    assert refused.returncode == 2 and "python -m pipeline.plan --matrix" in refused.stderr
+    assert "--matrix" in command("plan", "--help").stdout
+
+
+def test_the_page_works_as_it_stands(reviews: Path, tmp_path: Path, minilm: Path) -> None:
+    lines = reviews.read_text(encoding="utf-8").splitlines()
+    (tmp_path / "reviews.csv").write_text("\n".join(["review body,stars", *lines[1:]]), encoding="utf-8")
+    commands = [block.text for block in blocks(ROOT / "docs/models.md", "bash")]
+    assert len(commands) == 2
+    for text in commands:
+        code = text.replace("python ", f"{sys.executable} ")
+        done = subprocess.run(
+            ["bash", "-ec", code], cwd=tmp_path, env=environment(), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr

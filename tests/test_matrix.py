@@ -1,0 +1,208 @@
+"""Every task × family × strategy that the matrix allows trains, is saved and comes back; the rest is refused by name.
+
+Small random models of each architecture, as they lie on a hub: with the head that they were pretrained with.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+import yaml
+
+from pipeline import Run
+from pipeline.compose import matrix
+from pipeline.compose.composing import compose
+from pipeline.compose.run_spec import RunSpec, load
+from pipeline.data.prepare import load_splits, prepare
+from pipeline.errors import BadInput
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.heads import AUTO_CLASSES, heads_of
+from pipeline.models.loading import quiet
+from pipeline.runs.verification import outputs
+from pipeline.strategies.base import Strategy, trained_keys
+from tests.models import families
+from tests.models.families import FAMILIES
+
+CONF = Path(__file__).parents[1] / "conf"
+SAMPLES = Path(__file__).parent / "tasks" / "samples"
+TASKS = {
+    name: heads for name, heads in matrix.declared("task").items() if (CONF / f"task/{name}.yaml").exists()
+}
+STRATEGIES = matrix.declared("strategy")
+MODELS = matrix.declared("model")
+# What a model was trained to do before anyone tunes it.
+PRETRAINED = ("pretraining", "masked_lm", "seq2seq_lm", "causal_lm", "backbone")
+# What a task cannot do without, as these models have no chat template.
+NEEDED = {"instruction_tuning": ["task.template=plain"]}
+# What makes generation quick, where a task generates.
+QUICK = "task.generation.max_new_tokens=2"
+
+COMBINATIONS = list(itertools.product(TASKS, FAMILIES, STRATEGIES))
+ALLOWED = [
+    (t, f, s) for t, f, s in COMBINATIONS if matrix.fits(TASKS[t], MODELS[FAMILIES[f].option], STRATEGIES[s])
+]
+REFUSED = [combination for combination in COMBINATIONS if combination not in ALLOWED]
+
+
+def each(combinations: list[tuple[str, str, str]]) -> Any:
+    parameters = [pytest.param(*combination, id="-".join(combination)) for combination in combinations]
+    return pytest.mark.parametrize(("task", "family", "strategy"), parameters)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of random models is kept, and what is encoded for a family serves all strategies."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HYDRATUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        # Options do not change here, and every refusal looks at all of them.
+        patch.setattr(matrix, "declared", cache(matrix.declared))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    @cache
+    def folder_of(family: str) -> str:
+        head = next(head for head in PRETRAINED if head in heads_of(families.config(family)))
+        return families.with_head(family, AUTO_CLASSES[head], tmp_path_factory.mktemp(family))  # type: ignore[index]
+
+    return folder_of
+
+
+def checked(*overrides: str) -> RunSpec:
+    # `model=auto` says nothing of its heads, so anything goes with it.
+    return load(compose(["data=files", "model=auto", "model.checkpoint=a/b", *overrides]))
+
+
+@cache
+def with_task(task: str) -> RunSpec:
+    quick = [QUICK] if "generation" in yaml.safe_load((CONF / "task" / f"{task}.yaml").read_text()) else []
+    return checked(f"task={task}", f"data.train={SAMPLES / f'{task}.jsonl'}", *quick, *NEEDED.get(task, []))
+
+
+@cache
+def strategy_of(name: str) -> Strategy:
+    return checked("data.train=a.csv", f"strategy={name}").strategy
+
+
+def spec_of(task: str, family: str, strategy: str, folder: str) -> RunSpec:
+    """A checked configuration with the facts of the family's yaml, and a small model in place of its checkpoint."""
+    option = FAMILIES[family].option
+    values = yaml.safe_load((CONF / "model" / f"{option}.yaml").read_text())
+    del values["_target_"]
+    model = Checkpoint(**{**values, "checkpoint": folder, "sha256": None})
+    spec, adapting = with_task(task), strategy_of(strategy)
+    if hasattr(adapting, "modules"):
+        adapting = dataclasses.replace(adapting, modules=model.lora_modules)  # type: ignore[call-arg]
+    choices = {**spec.choices, "model": option, "strategy": strategy}
+    return dataclasses.replace(spec, model=model, strategy=adapting, choices=choices)
+
+
+def test_every_task_has_samples() -> None:
+    assert {file.stem for file in SAMPLES.glob("*.jsonl")} >= set(TASKS)
+    assert all(TASKS.values()), "a shipped task names its heads"
+
+
+@each(ALLOWED)
+def test_allowed(task: str, family: str, strategy: str, folders: Any, tmp_path: Path) -> None:
+    spec = spec_of(task, family, strategy, folders(family))
+    assert not list(matrix.problems(spec))
+    prepared = prepare(task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy)
+    folder, head = prepared.checkpoint["folder"], prepared.head
+    tokenizer = spec.model.tokenizer(folder)
+    rows = list(
+        load_splits(prepared.folder, "encoded")["train"].take(4)
+    )  # where short texts are packed, there are fewer
+    batch = spec.task.collate(rows, tokenizer)
+
+    torch.manual_seed(0)
+    model: Any = spec.strategy.adapt(spec.task.load(spec.model, folder, head)[0])
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == prepared.trainable > 0
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    spec.strategy.train_mode(model)
+    optimizer = torch.optim.AdamW(spec.strategy.parameter_groups(model, 0.01), lr=1e-2)
+    for _ in range(2):
+        output = spec.task.loss(model, batch)
+        assert output.loss.isfinite() and output.weight > 0
+        (output.loss / output.weight).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed and changed <= trained_keys(model)
+
+    model.eval()
+    with torch.inference_mode():
+        assert spec.task.score(model, batch).loss.isfinite()
+    inputs = spec.task.forward_inputs(batch)
+    expected = outputs(model, inputs)
+    spec.strategy.save(model, str(tmp_path / "adapter"))
+    with quiet():
+        merged: Any = spec.strategy.merge(model)
+        merged.save_pretrained(tmp_path)
+        auto = getattr(transformers, spec.model.auto_class(merged.config, spec.task.heads_for(head)))
+        again, info = auto.from_pretrained(tmp_path, dtype=torch.float32, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
+    found = outputs(again, inputs)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-3, rtol=0.0, msg=f"{name} differs")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "family"),
+    [
+        ("question_answering", "llama"),
+        ("sentence_embedding", "t5"),
+        ("translation", "marian"),
+        ("masked_lm", "bart"),
+    ],
+)
+def test_whole_runs_of_the_odd_ones_verify_themselves(
+    task: str, family: str, folders: Any, tmp_path: Path
+) -> None:
+    """Those whose saved form is not what transformers would make by itself, in a process that knows nothing of us."""
+    spec = spec_of(task, family, "lora", folders(family))
+    run = Run.train(
+        [
+            f"task={task}",
+            "strategy=lora",
+            f"strategy.modules=[{','.join(spec.model.lora_modules)}]",
+            "model=auto",
+            f"model.checkpoint={spec.model.checkpoint}",
+            "data=files",
+            f"data.train={SAMPLES / f'{task}.jsonl'}",
+            "trainer.max_steps=2",
+            "hardware=cpu",
+            "hardware.threads=1",
+            "logger=none",
+            f"paths.outputs={tmp_path}",
+        ]
+    )
+    assert run.metrics["reload_difference"] < 1e-3
+
+
+@each(REFUSED)
+def test_refused(task: str, family: str, strategy: str) -> None:
+    spec = spec_of(task, family, strategy, "a/b")
+    (problem,) = matrix.problems(spec)
+    if matrix.fits(TASKS[task], MODELS[FAMILIES[family].option]):
+        assert f"strategy={strategy} has nothing to train for task={task}" in problem.what
+        assert problem.allowed == "strategies that can: full, lora"
+    else:
+        assert problem.what == f"model={FAMILIES[family].option} has no head for task={task}"
+        assert problem.allowed.startswith("models that can: ")
+
+
+def test_a_refused_combination_is_refused_where_it_is_composed() -> None:
+    with pytest.raises(BadInput) as raised:
+        load(compose(["model=marian_en_de", "task=text_classification", "strategy=frozen_backbone"]))
+    (problem,) = raised.value.problems
+    assert problem.what == "model=marian_en_de has no head for task=text_classification"
+    assert "bert_base" in problem.allowed and "t5_small" in problem.allowed
