@@ -66,6 +66,23 @@ def models() -> str:
     return _table(("model", "is", "licence", "tasks"), rows)
 
 
+def tested() -> str:
+    """Every task with the architectures and strategies that the generated test trains it with."""
+    from pipeline.compose.matrix import declared, fits
+    from tests.models.families import FAMILIES
+
+    models, strategies = declared("model"), declared("strategy")
+    families = {name: models[family.option] for name, family in FAMILIES.items()}
+    rows = []
+    for task, heads in declared("task").items():
+        able = [name for name, has in families.items() if fits(heads, has)]
+        with_it = [f"`{name}`" for name, serves in strategies.items() if fits(heads, None, serves)]
+        page = f"[`{task}`](docs/tasks/{task}.md)"
+        all_of_them = len(able) == len(families)
+        rows.append((page, "all of them" if all_of_them else ", ".join(able), ", ".join(with_it)))
+    return _table(("task", "architectures", "strategies"), rows)
+
+
 def quality() -> str:
     """The recorded comparison with HF Trainer."""
     from benchmarks.summary import COLUMNS, table
@@ -86,7 +103,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-TABLES = {"commands": commands, "groups": groups, "models": models, "options": options, "quality": quality}
+TABLES = {"commands": commands, "groups": groups, "models": models, "options": options, "quality": quality, "tested": tested}
 
 
 def generated(text: str) -> str:

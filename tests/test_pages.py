@@ -1,4 +1,4 @@
-"""README.md and docs/guide.md work as they stand: every command of them is run.
+"""README.md, docs/guide.md and docs/models.md work as they stand: every command of them is run.
 
 Trainings are cut short by a few more words (`SHORTER`) at the end of each call of train, plan and prepare
 that does not name a run. A comment above a block changes that: "composed only" (it needs a hub or a GPU)
@@ -22,8 +22,10 @@ import pytest
 from tests.conftest import ROOT, environment
 from tests.documents import Block, blocks
 
-README, GUIDE = ROOT / "README.md", ROOT / "docs/guide.md"
-PAGES = (README, GUIDE)
+README, GUIDE, MODELS = ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/models.md"
+PAGES = (README, GUIDE, MODELS)
+# Of their own test, beside the tasks.
+TASK_PAGES = sorted(f"docs/tasks/{path.name}" for path in (ROOT / "docs/tasks").glob("*.md"))
 SHORTER = ["data.limit=64", "trainer.max_steps=4", "hardware.threads=1"]
 # A function of bash, so that commands run as they are written, pipes and variables included.
 PYTHON = """
@@ -158,7 +160,9 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", *(f"docs/{name}.md" for name in ("guide", "options", "extending", "decisions"))]
+    "page",
+    ["README.md", *(f"docs/{name}.md" for name in ("guide", "options", "models", "extending", "decisions"))]
+    + TASK_PAGES,
 )
 def test_links_lead_somewhere(page: str):
     path = ROOT / page

@@ -33,13 +33,6 @@ if TYPE_CHECKING:
 DEFAULT_LENGTH = 512
 DIGITS = 6
 
-Objective = Literal["contrastive", "triplet", "cosine", "cosent"]
-# What each form of data can be learned by, the usual one first.
-OBJECTIVES: dict[str, tuple[Objective, ...]] = {
-    "pairs": ("contrastive", "triplet"),
-    "scored": ("cosent", "cosine"),
-    "labelled": ("contrastive",),
-}
 # Of a batch, what is no input of the model.
 _BESIDE = ("ids", "counts", "score", "label")
 
@@ -57,7 +50,7 @@ class SentenceEmbedding(Task):
     """
 
     # What is minimised. null: contrastive, or cosent for scored pairs.
-    objective: Objective | None = None
+    objective: Literal["contrastive", "triplet", "cosine", "cosent"] | None = None
     # What cosines are divided by in contrastive and cosent: the smaller, the more the nearest negatives count.
     temperature: Annotated[float, Field(gt=0)] = 0.05
     # By how much a positive should be nearer than a negative, for objective=triplet.
@@ -98,51 +91,9 @@ class SentenceEmbedding(Task):
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         """Raises BadInput for columns of no form and for faulty rows, all of them."""
-        from pipeline.tasks.embedding_rows import form_of, label_problems, problems_of
-        from pipeline.tasks.pooling import usual_pooling
+        from pipeline.tasks.embedding_head import learn_head
 
-        form = form_of(data["train"].column_names)
-        objective = self.objective or OBJECTIVES[form][0]
-        if objective not in OBJECTIVES[form]:
-            what = f"{objective} does not suit {form} rows"
-            raise BadInput(Problem("task.objective", what, listing(OBJECTIVES[form])))
-        needed = {name for name in self.columns if name in data["train"].column_names}
-        problems = [
-            Problem(f"data.columns.{name}", f"{split} has no column {name!r}", "the columns of train")
-            for split, rows in data.items()
-            for name in sorted(needed & _read_of(form) - set(rows.column_names))
-        ]
-        if objective == "triplet" and "negative" not in needed:
-            what, allowed = "triplet needs hard negatives", "a column negative, or task.objective=contrastive"
-            problems.append(Problem("task.objective", what, allowed))
-        problems = problems or problems_of(data, form, least_negatives=int(objective == "triplet"))
-        if form == "labelled" and not problems:
-            problems = label_problems(data["train"]["label"])
-        if problems:
-            raise BadInput(problems)
-        return {
-            "form": form,
-            "objective": objective,
-            "pooling": self.pooling or usual_pooling(config),
-            "score_range": self._range(data) if form == "scored" else None,
-            "hard": form == "pairs" and "negative" in needed,
-        }
-
-    def _range(self, data: "DatasetDict") -> list[float]:
-        from pipeline.tasks.places import places_text
-
-        low, high = self.score_range or (min(data["train"]["score"]), max(data["train"]["score"]))
-        if not low < high:
-            where = "task.score_range" if self.score_range else "data.columns.score"
-            raise BadInput(Problem(where, f"all scores are {low:g}", "scores from low to high"))
-        places = {
-            split: [row for row, score in enumerate(rows["score"], 1) if not low <= score <= high]
-            for split, rows in data.items()
-        }
-        if self.score_range and any(places.values()):
-            what = f"scores outside of {low:g} to {high:g}: {places_text(places, data)}"
-            raise BadInput(Problem("task.score_range", what, "the lowest and the highest score there is"))
-        return [float(low), float(high)]
+        return learn_head(self, data, config)
 
     def describe(self, head: Head) -> dict[str, str]:
         """What the data says, what is minimised and what stands for a text."""
@@ -328,10 +279,3 @@ class SentenceEmbedding(Task):
             max_length=longest_input(tokenizer, self.max_length, DEFAULT_LENGTH, pair=False),
             prompts={"query": self.query_prefix, "document": self.passage_prefix},
         )
-
-
-def _read_of(form: str) -> set[str]:
-    """The columns that rows of a form are read from."""
-    from pipeline.tasks.embedding_rows import FORMS
-
-    return {*FORMS[form], "negative"} if form == "pairs" else set(FORMS[form])  # type: ignore[index]

@@ -98,9 +98,10 @@ class TextClassification(Task):
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         from pipeline.tasks.classification_head import learn_head
+        from pipeline.tasks.trained_head import has_head_for
 
         head = learn_head(self, data)
-        if self.train or self._has_head_for(_names(head), config):
+        if self.train or (self.zero_shot is None and has_head_for(config, _names(head), self.labels)):
             return head
         if self.multi_label:
             what = "cannot be done without training by a model without a head for the labels"
@@ -110,20 +111,6 @@ class TextClassification(Task):
         descriptions = {str(label): text for label, text in self.label_descriptions.items()}
         facts = zero_shot.learn(_names(head), descriptions, self.zero_shot, self.prompt, config)
         return {**head, "class_weights": None, "zero_shot": facts}
-
-    def _has_head_for(self, names: list[str], config: "PretrainedConfig") -> bool:
-        """Whether the checkpoint's own head is to be used. Raises BadInput where nothing says what its classes are."""
-        trained_head = any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
-        if self.zero_shot is not None or not trained_head:
-            return False
-        trained_for = _labels_of(config)
-        if not trained_for and config.num_labels == len(names):
-            if self.labels is None:
-                what = f"the checkpoint has a head for {len(names)} classes, and does not say which"
-                allowed = f"its order, such as task.labels=[{','.join(names)}]; or task.zero_shot=embedding"
-                raise BadInput(Problem("task.labels", what, allowed))
-            return True
-        return sorted(trained_for) == sorted(names)
 
     def describe(self, head: Head) -> dict[str, str]:
         """The labels with their number of training examples, most frequent first."""
@@ -151,7 +138,9 @@ class TextClassification(Task):
             from pipeline.tasks import zero_shot
 
             return zero_shot.load(head["zero_shot"], checkpoint, folder, config, meta=meta)
-        trained_for = _labels_of(config)
+        from pipeline.tasks.trained_head import labels_of
+
+        trained_for = labels_of(config)
         if trained_for != names and sorted(trained_for) == sorted(names):
             what = f"the checkpoint's classes are {listing(trained_for)}, and here {listing(names)}"
             raise BadInput(
@@ -310,9 +299,3 @@ class TextClassification(Task):
 
 def _names(head: Head) -> list[str]:
     return [str(label) for label in head["labels"]]
-
-
-def _labels_of(config: Any) -> list[str]:
-    """The labels that a checkpoint's head was trained for; none for transformers' placeholders LABEL_0, …."""
-    names = [str(name) for _, name in sorted((config.id2label or {}).items())]
-    return [] if all(name == f"LABEL_{number}" for number, name in enumerate(names)) else names

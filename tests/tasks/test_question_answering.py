@@ -269,8 +269,11 @@ def test_a_run_from_start_to_end(tmp_path: Path) -> None:
             f"model.checkpoint={folder}",
             "data=files",
             f"data.train={data}",
-            "trainer.max_steps=4",
+            "trainer.max_steps=120",
             "trainer.batch_size=8",
+            "optimizer.lr=5e-3",
+            "model.dropout=0",
+            "data.overfit=20",
             "hardware=cpu",
             "hardware.threads=1",
             "logger=csv",
@@ -279,6 +282,9 @@ def test_a_run_from_start_to_end(tmp_path: Path) -> None:
     )
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert {"val/f1", "val/exact_match", "test/f1", "test/loss"} <= set(metrics)
+    assert (
+        metrics["test/f1"] > 60 and metrics["test/f1/has_answer"] > 50
+    )  # of the rows that it was trained on
     again = run.evaluate([f"data.test={data}", "data.train=null"])
     assert 0 <= again["test/f1"] <= 100 and "test/exact_match/no_answer" in again
     said = list(run.predict([{"question": "the film was", "context": "北京。 the film\r\nwas 👍 good"}] * 2))
