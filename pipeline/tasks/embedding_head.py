@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # What each form of data can be learned by, the usual one first.
 OBJECTIVES: dict[Form, tuple[str, ...]] = {
     "pairs": ("contrastive", "triplet"),
-    "scored": ("cosent", "cosine"),
+    "scored": ("cosine", "cosent"),
     "labelled": ("contrastive",),
 }
 

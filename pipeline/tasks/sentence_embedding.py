@@ -49,7 +49,7 @@ class SentenceEmbedding(Task):
     whether there are hard negatives.
     """
 
-    # What is minimised. null: contrastive, or cosent for scored pairs.
+    # What is minimised. null: contrastive, or cosine (squared errors of cosines) for scored pairs.
     objective: Literal["contrastive", "triplet", "cosine", "cosent"] | None = None
     # What cosines are divided by in contrastive and cosent: the smaller, the more the nearest negatives count.
     temperature: Annotated[float, Field(gt=0)] = 0.05
@@ -214,7 +214,7 @@ class SentenceEmbedding(Task):
         from pipeline.tasks import contrastive
 
         embeddings = self._embed(model, batch)
-        objective = self.objective or ("cosent" if "score" in batch else "contrastive")
+        objective = self.objective or ("cosine" if "score" in batch else "contrastive")
         if "score" in batch:
             loss = contrastive.of_scored(embeddings, batch["score"], objective, self.temperature)
         elif "label" in batch:

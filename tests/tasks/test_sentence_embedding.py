@@ -84,10 +84,10 @@ def test_texts_are_embedded_as_by_hand(family: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("objective", [None, "triplet", "cosine"])
+@pytest.mark.parametrize("objective", [None, "triplet", "cosent"])
 def test_every_objective_has_a_gradient_for_every_weight(form: str, objective: Any, bert: str) -> None:
     """As DDP needs it; also of BERT's pooler, which pools nothing here."""
-    if objective is not None and (form, objective) not in (("triplets", "triplet"), ("scored", "cosine")):
+    if objective is not None and (form, objective) not in (("triplets", "triplet"), ("scored", "cosent")):
         with pytest.raises(BadInput, match="objective"):
             prepared(bert, FORMS[form], objective=objective)
         return
