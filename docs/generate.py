@@ -103,7 +103,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-TABLES = {"commands": commands, "groups": groups, "models": models, "options": options, "quality": quality, "tested": tested}
+TABLES = {made.__name__: made for made in (commands, groups, models, options, quality, tested)}
 
 
 def generated(text: str) -> str:

@@ -161,8 +161,11 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", *(f"docs/{name}.md" for name in ("guide", "options", "models", "extending", "decisions"))]
-    + TASK_PAGES,
+    [
+        "README.md",
+        *(f"docs/{name}.md" for name in ("guide", "options", "models", "extending", "decisions")),
+        *TASK_PAGES,
+    ],
 )
 def test_links_lead_somewhere(page: str):
     path = ROOT / page

@@ -12,7 +12,7 @@ from pydantic import Field
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem
 from pipeline.tasks.base import Column, Head, Output, Scores, Task
-from pipeline.tasks.generation import Generation
+from pipeline.tasks.writing.generation import Generation
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -53,8 +53,8 @@ class CausalLM(Task):
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         """Raises BadInput for rows without text, and a model that sees the tokens that it should predict."""
-        from pipeline.tasks.documents import count_documents
-        from pipeline.tasks.packed_attention import reading
+        from pipeline.tasks.language.documents import count_documents
+        from pipeline.tasks.language.packed_attention import reading
 
         counts, found = count_documents(data), reading(config)
         if found.forwards is False:
@@ -64,7 +64,7 @@ class CausalLM(Task):
         return {**counts, "packed": self.packing and found.apart, "why_not": why_not if self.packing else ""}
 
     def describe(self, head: Head) -> dict[str, str]:
-        from pipeline.tasks.documents import describe_documents
+        from pipeline.tasks.language.documents import describe_documents
 
         blocks = "packed, none sees another" if head["packed"] else "each padded by itself"
         reason = f" ({head['why_not']})" if head["why_not"] else ""
@@ -74,7 +74,7 @@ class CausalLM(Task):
         self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False
     ) -> "tuple[nn.Module, LoadReport]":
         """Raises BadInput for an attention kernel that would not keep packed documents apart."""
-        from pipeline.tasks.packed_attention import KERNELS
+        from pipeline.tasks.language.packed_attention import KERNELS
 
         model, report = checkpoint.build(folder, self.heads, checkpoint.config(folder), meta=meta)
         kernel = model.config._attn_implementation
@@ -89,9 +89,9 @@ class CausalLM(Task):
     ) -> dict[str, list[Any]]:
         """Blocks: ``input_ids``, ``targets``, the ``bytes`` of the documents that begin in them (UTF-8), the first
         one's ``row``, and of packed ones ``position_ids``. Rows without text are in none."""
-        from pipeline.tasks.documents import end_of_text, start_of_text, texts_of
         from pipeline.tasks.encoding import longest_input
-        from pipeline.tasks.packing import Block, packed, pieces
+        from pipeline.tasks.language.documents import end_of_text, start_of_text, texts_of
+        from pipeline.tasks.language.packing import Block, packed, pieces
         from pipeline.tasks.token_loss import IGNORED
 
         texts = texts_of(rows["text"])
@@ -123,8 +123,8 @@ class CausalLM(Task):
     ) -> dict[str, list[Any]]:
         """``prompt_ids`` (also as ``input_ids``): the start of a document, of which the last tokens are kept where
         there is no room for all of them."""
-        from pipeline.tasks.documents import start_of_text, texts_of
-        from pipeline.tasks.generation import prompt_room
+        from pipeline.tasks.language.documents import start_of_text, texts_of
+        from pipeline.tasks.writing.generation import prompt_room
 
         start, room = start_of_text(tokenizer), prompt_room(tokenizer, self.generation)
         texts = texts_of(rows["text"])
@@ -144,8 +144,8 @@ class CausalLM(Task):
         self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
     ) -> "dict[str, Tensor]":
         """Blocks padded on the right (see `block_batch.py`), or prompts padded on the left."""
-        from pipeline.tasks.block_batch import block_batch
-        from pipeline.tasks.generation import prompt_batch
+        from pipeline.tasks.language.batch import block_batch
+        from pipeline.tasks.writing.generation import prompt_batch
 
         if "prompt_ids" in features[0]:
             return prompt_batch(features, tokenizer)
@@ -171,14 +171,14 @@ class CausalLM(Task):
 
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> list[list[list[int]]]:
         """The tokens that the model goes on with, ``num_return_sequences`` times, for each prompt."""
-        from pipeline.tasks.generation import generate
+        from pipeline.tasks.writing.generation import generate
 
         written = generate(model, batch, self.generation, encoder_decoder=False)
         each = self.generation.num_return_sequences
         return [written[start : start + each] for start in range(0, len(written), each)]
 
     def metrics(self, head: Head) -> "Metric":
-        from pipeline.tasks.language_metrics import Counts
+        from pipeline.tasks.language.metrics import Counts
 
         return Counts("tokens", "bytes")
 
@@ -187,7 +187,7 @@ class CausalLM(Task):
         in bits, by the bytes of the documents. The second compares models with different tokenizers."""
         from math import log
 
-        from pipeline.tasks.language_metrics import perplexity
+        from pipeline.tasks.language.metrics import perplexity
 
         loss, tokens, size = (float(computed[name]) for name in ("loss", "tokens", "bytes"))
         return Scores(
@@ -213,7 +213,7 @@ class CausalLM(Task):
 def _behind(prompt: list[int], written: list[int], tokenizer: "PreTrainedTokenizerBase") -> str:
     """The text of what was written. Some tokenizers leave out the space before the first word of what they decode, so
     that it is only there behind the prompt."""
-    from pipeline.tasks.generation import texts_of
+    from pipeline.tasks.writing.generation import texts_of
 
     before, both = texts_of(tokenizer, [prompt, prompt + written])
     return both.removeprefix(before) if both.startswith(before) else texts_of(tokenizer, [written])[0]

@@ -15,9 +15,9 @@ from pydantic import Field, model_validator
 
 from pipeline.component import component
 from pipeline.tasks.base import Column, Head
-from pipeline.tasks.generation import Generation
-from pipeline.tasks.sandbox import Sandbox
+from pipeline.tasks.code.sandbox import Sandbox
 from pipeline.tasks.text_to_text import Row, TextToText
+from pipeline.tasks.writing.generation import Generation
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -71,19 +71,19 @@ class CodeGeneration(TextToText):
             self.sandbox.check()
 
     def source_of(self, row: Row) -> str:
-        from pipeline.tasks.programs import description
+        from pipeline.tasks.code.programs import description
 
         return description(row, self.tests_in_prompt)
 
     def references_of(self, row: Row) -> list[str]:
-        from pipeline.tasks.programs import right_code
+        from pipeline.tasks.code.programs import right_code
 
         return right_code(row.get("code"))
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         """Raises BadInput for rows without a prompt or code, and without tests where these are run."""
         from pipeline.errors import BadInput
-        from pipeline.tasks.programs import faults
+        from pipeline.tasks.code.programs import faults
 
         if problems := faults(self, data):
             raise BadInput(problems)
@@ -100,7 +100,7 @@ class CodeGeneration(TextToText):
     def encode(
         self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> dict[str, list[Any]]:
-        from pipeline.tasks.programs import check_batch
+        from pipeline.tasks.code.programs import check_batch
 
         check_batch(self, rows)
         return super().encode(rows, tokenizer, head)
@@ -113,8 +113,8 @@ class CodeGeneration(TextToText):
     ) -> list[dict[str, Any]]:
         """``code``; with several for each row the first of them, and all in ``codes``. Of a text with fenced code
         (as chat models write) the code."""
-        from pipeline.tasks.generation import texts_of
-        from pipeline.tasks.programs import code_of
+        from pipeline.tasks.code.programs import code_of
+        from pipeline.tasks.writing.generation import texts_of
 
         written = [
             [code_of(text) for text in texts_of(tokenizer, answer.predictions[0])] for answer in answers
@@ -124,14 +124,14 @@ class CodeGeneration(TextToText):
         return [{"code": codes[0], "codes": codes} for codes in written]
 
     def text_metrics(self, head: Head) -> "list[Metric]":
-        from pipeline.tasks.code_metrics import CodeMatch, PassAtK, SyntaxValid
+        from pipeline.tasks.code.metrics import CodeMatch, PassAtK, SyntaxValid
 
         where: dict[str, Any] = {"prediction": "code", "reference": self.references_of}
         metrics: list[Metric] = [CodeMatch(**where), SyntaxValid(**where)]
         return [*metrics, PassAtK(self.pass_at, self.sandbox)] if self.run_tests else metrics
 
     def directions(self, head: Head) -> dict[str, bool]:
-        from pipeline.tasks.code_metrics import name_of
+        from pipeline.tasks.code.metrics import name_of
 
         passed = [name_of(k) for k in self.pass_at] if self.run_tests else []
         return {"loss": False, **dict.fromkeys(["exact_match", "syntax_valid", *passed], True)}

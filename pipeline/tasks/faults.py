@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadInput, Problem
-from pipeline.tasks.classification_head import NUMBERED
+from pipeline.tasks.classification.head import NUMBERED
 from pipeline.tasks.places import START, places_text
 
 if TYPE_CHECKING:

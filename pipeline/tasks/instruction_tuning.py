@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field
 
 from pipeline.component import component
 from pipeline.tasks.base import Column, Head, Output, Scores, Task
-from pipeline.tasks.generation import Generation
+from pipeline.tasks.writing.generation import Generation
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -88,7 +88,7 @@ class InstructionTuning(Task):
     prediction_chunk: ClassVar[int] = 64
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
-        from pipeline.tasks.conversations import check_all, form_of
+        from pipeline.tasks.conversation.rows import check_all, form_of
 
         common = set.intersection(*(set(rows.column_names) for rows in data.values()))
         form = form_of([role for role in self.columns if role in common], self.form)
@@ -102,7 +102,7 @@ class InstructionTuning(Task):
     def load(
         self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False
     ) -> "tuple[nn.Module, LoadReport]":
-        from pipeline.tasks.chat_templates import ChatTemplate
+        from pipeline.tasks.conversation.chat_templates import ChatTemplate
 
         model, report = checkpoint.build(folder, self.heads, checkpoint.config(folder), meta=meta)
         tokenizer = checkpoint.tokenizer(folder)
@@ -121,7 +121,7 @@ class InstructionTuning(Task):
 
         Raises BadInput for rows that hold no conversation, or of which nothing to learn fits in ``max_length``.
         """
-        from pipeline.tasks.conversation_encoding import ConversationEncoding
+        from pipeline.tasks.conversation.encoding import ConversationEncoding
 
         return ConversationEncoding(self, tokenizer, head["form"]).learned(rows)
 
@@ -129,7 +129,7 @@ class InstructionTuning(Task):
         self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> dict[str, list[Any]]:
         """``prompt_ids`` (also as ``input_ids``). A last answer that is there is left out."""
-        from pipeline.tasks.conversation_encoding import ConversationEncoding
+        from pipeline.tasks.conversation.encoding import ConversationEncoding
 
         asked = {name: values for name, values in rows.items() if name not in self.targets}
         return ConversationEncoding(self, tokenizer, head["form"]).asked(asked)
@@ -138,8 +138,8 @@ class InstructionTuning(Task):
         self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
     ) -> "dict[str, Tensor]":
         """Inputs and ``labels`` padded on the right where there are labels, and the prompts padded on the left."""
-        from pipeline.tasks.conversation_encoding import pad_conversations
-        from pipeline.tasks.generation import prompt_batch
+        from pipeline.tasks.conversation.encoding import pad_conversations
+        from pipeline.tasks.writing.generation import prompt_batch
 
         learned = "labels" in features[0]
         batch = pad_conversations(features, tokenizer, self.pad_to_multiple_of) if learned else {}
@@ -174,24 +174,24 @@ class InstructionTuning(Task):
 
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> list[list[int]]:
         """The tokens of the next answer, for each row."""
-        from pipeline.tasks.generation import generate
+        from pipeline.tasks.writing.generation import generate
 
         written = generate(model, batch, self.generation, encoder_decoder=False)
         return written[:: self.generation.num_return_sequences]
 
     def metrics(self, head: Head) -> "MetricCollection":
-        from pipeline.tasks.answer_metrics import LastAnswer, answer_metrics
+        from pipeline.tasks.conversation.metrics import LastAnswer, answer_metrics
 
         return answer_metrics(LastAnswer(self.form, head["form"]), self.extract, unicode=not head["latin"])
 
     def scores(self, computed: Mapping[str, Any], head: Head) -> Scores:
-        from pipeline.tasks.answer_metrics import perplexity
+        from pipeline.tasks.conversation.metrics import perplexity
 
         values = {name: float(value) for name, value in computed.items()}
         return Scores({"perplexity": perplexity(values["loss"]), **values})
 
     def directions(self, head: Head) -> dict[str, bool]:
-        from pipeline.tasks.answer_metrics import score_names
+        from pipeline.tasks.conversation.metrics import score_names
 
         return {"loss": False, "perplexity": False, **dict.fromkeys(score_names(self.extract), True)}
 
@@ -199,14 +199,14 @@ class InstructionTuning(Task):
         self, answers: "Sequence[Answer]", tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> list[dict[str, Any]]:
         """``response``: the answer without the tokens that end it."""
-        from pipeline.tasks.generation import texts_of
+        from pipeline.tasks.writing.generation import texts_of
 
         texts = texts_of(tokenizer, [answer.predictions[0] for answer in answers])
         return [{"response": text.strip()} for text in texts]
 
     def save(self, folder: str, head: Head, tokenizer: "PreTrainedTokenizerBase") -> None:
         """The tokenizer again, with the template: whoever uses the model must ask as it was trained."""
-        from pipeline.tasks.chat_templates import ChatTemplate
+        from pipeline.tasks.conversation.chat_templates import ChatTemplate
 
         tokenizer.chat_template = ChatTemplate.of(tokenizer, self.template).text
         tokenizer.save_pretrained(folder)

@@ -62,12 +62,12 @@ class MaskedLM(Task):
         return ("pretraining",) if self.next_sentence else self.heads
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
-        from pipeline.tasks.documents import count_documents
+        from pipeline.tasks.language.documents import count_documents
 
         return count_documents(data)
 
     def describe(self, head: Head) -> dict[str, str]:
-        from pipeline.tasks.documents import describe_documents
+        from pipeline.tasks.language.documents import describe_documents
 
         return {"documents": describe_documents(head)}
 
@@ -82,7 +82,7 @@ class MaskedLM(Task):
         """Blocks: ``input_ids``, the ``words`` that tokens are of (see `masking.py`), the ``seed`` of masks in
         evaluation, the first document's ``row``, and ``next_sentence`` (0: the second half follows the first, 1: it
         does not). No token is lost; rows without text are in no block."""
-        from pipeline.tasks.masked_encoding import MaskedEncoding
+        from pipeline.tasks.language.masked_encoding import MaskedEncoding
 
         return MaskedEncoding(self, tokenizer, DEFAULT_LENGTH).learned(rows["text"])
 
@@ -90,7 +90,7 @@ class MaskedLM(Task):
         self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> dict[str, list[Any]]:
         """Texts with masks, each in blocks of its own."""
-        from pipeline.tasks.masked_encoding import MaskedEncoding
+        from pipeline.tasks.language.masked_encoding import MaskedEncoding
 
         return MaskedEncoding(self, tokenizer, DEFAULT_LENGTH).asked(rows["text"])
 
@@ -102,7 +102,7 @@ class MaskedLM(Task):
         import torch
 
         from pipeline.tasks.encoding import pad
-        from pipeline.tasks.masking import padded_words
+        from pipeline.tasks.language.masking import padded_words
 
         batch = pad(features, tokenizer, self.pad_to_multiple_of)
         batch["words"] = padded_words([row["words"] for row in features], batch["attention_mask"])
@@ -125,14 +125,14 @@ class MaskedLM(Task):
         """
         import torch
 
-        from pipeline.tasks.masking import DRAWS
+        from pipeline.tasks.language.masking import DRAWS
 
         ids = batch["input_ids"]
         return self._output(model, batch, torch.rand(*ids.shape, DRAWS, device=ids.device))
 
     def score(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
         """The loss with masks that follow from each block's content."""
-        from pipeline.tasks.masking import fixed_draws
+        from pipeline.tasks.language.masking import fixed_draws
 
         real = batch["attention_mask"].bool().cpu()
         draws = fixed_draws(real, batch["seed"].tolist()).to(batch["input_ids"].device)
@@ -142,7 +142,7 @@ class MaskedLM(Task):
         from torch.nn import functional
 
         from pipeline.tasks.chosen_logits import outputs_at
-        from pipeline.tasks.masking import masked
+        from pipeline.tasks.language.masking import masked
         from pipeline.tasks.token_loss import IGNORED, token_loss
 
         ids, labels = masked(
@@ -175,14 +175,14 @@ class MaskedLM(Task):
         return [found[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
     def metrics(self, head: Head) -> "Metric":
-        from pipeline.tasks.language_metrics import Counts
+        from pipeline.tasks.language.metrics import Counts
 
         more = ("pairs", "pairs_right") if self.next_sentence else ()
         return Counts("tokens", "right", *more, floats=("nats",))
 
     def scores(self, computed: Mapping[str, Any], head: Head) -> Scores:
         """Perplexity and accuracy of masked tokens, and of next sentences."""
-        from pipeline.tasks.language_metrics import perplexity
+        from pipeline.tasks.language.metrics import perplexity
 
         tokens = float(computed["tokens"])
         values = {
@@ -206,6 +206,6 @@ class MaskedLM(Task):
     ) -> list[dict[str, Any]]:
         """``filled``: the text with the likeliest token in the place of each mask; ``masks``: for each of them tokens
         and their probabilities, the likeliest first. Several masks are predicted each by itself."""
-        from pipeline.tasks.masked_answers import filled
+        from pipeline.tasks.language.masked_answers import filled
 
         return [filled(answer.row["text"], answer.predictions, tokenizer) for answer in answers]

@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 
 from pipeline.component import component
 from pipeline.tasks.base import Column, Head, Output, Scores, Task
-from pipeline.tasks.choice_rows import LabelKind
+from pipeline.tasks.choices.rows import LabelKind
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -87,14 +87,14 @@ class MultipleChoice(Task):
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         import transformers
 
-        from pipeline.tasks.choice_rows import learn_choices
+        from pipeline.tasks.choices.rows import learn_choices
 
         grouped = type(config) in transformers.AutoModelForMultipleChoice._model_mapping
         return {**learn_choices(data, self.choice_columns, self.label_is), "grouped": grouped}
 
     def describe(self, head: Head) -> dict[str, str]:
         """How many choices there are, and what guessing gives."""
-        from pipeline.tasks.choice_rows import KINDS
+        from pipeline.tasks.choices.rows import KINDS
 
         many = "" if head["fewest"] == head["most"] else f"{head['fewest']} to "
         guess = f"accuracy of guessing {head['chance']:.3f}"
@@ -116,7 +116,7 @@ class MultipleChoice(Task):
         ``length`` counts the tokens of all choices, ``label`` is the number of the right one. Raises BadInput for
         what cannot be read.
         """
-        from pipeline.tasks.choice_encoding import encode_choices, read_rows
+        from pipeline.tasks.choices.encoding import encode_choices, read_rows
 
         choices, labels = read_rows(rows, self.choice_columns, head["label_is"])
         features = encode_choices(
@@ -168,7 +168,7 @@ class MultipleChoice(Task):
         return each.new_full(there.shape, -torch.inf).masked_scatter(there, each)
 
     def metrics(self, head: Head) -> "Metric":
-        from pipeline.tasks.choice_metrics import ChoiceMetrics
+        from pipeline.tasks.choices.metrics import ChoiceMetrics
 
         return ChoiceMetrics()
 
@@ -183,8 +183,8 @@ class MultipleChoice(Task):
     ) -> list[dict[str, Any]]:
         """``label`` as it stands in the data, ``choice`` (its number from 0), its ``text`` and probability
         ``score``, and ``scores`` of all choices in their order."""
-        from pipeline.tasks.choice_encoding import read_rows
-        from pipeline.tasks.choice_rows import label_as_in_data
+        from pipeline.tasks.choices.encoding import read_rows
+        from pipeline.tasks.choices.rows import label_as_in_data
 
         names = ["context", *(self.choice_columns or ["choices"])]
         rows = {name: [answer.row.get(name) for answer in answers] for name in names}

@@ -71,7 +71,7 @@ class QuestionAnswering(Task):
         return "f1"
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
-        from pipeline.tasks.answer_spans import learn_head
+        from pipeline.tasks.spans.answers import learn_head
 
         return learn_head(data)
 
@@ -104,7 +104,7 @@ class QuestionAnswering(Task):
         answer that is not in its context, or a row without question or context.
         """
         from pipeline.tasks.encoding import longest_input
-        from pipeline.tasks.span_windows import windows
+        from pipeline.tasks.spans.windows import windows
         from pipeline.tasks.windows import check_offsets
 
         check_offsets(tokenizer)
@@ -122,7 +122,7 @@ class QuestionAnswering(Task):
 
     def _read(self, rows: Mapping[str, list[Any]]) -> "list[Any] | None":
         """The answers of every row. Raises BadInput with everything that is wrong."""
-        from pipeline.tasks.answer_spans import FORMS, AnswerError, answers_of, check_texts
+        from pipeline.tasks.spans.answers import FORMS, AnswerError, answers_of, check_texts
 
         read = []
         faults: dict[str, Problem] = {}
@@ -200,7 +200,7 @@ class QuestionAnswering(Task):
     def _best(self, start: "Tensor", end: "Tensor", batch: "Mapping[str, Tensor]") -> "Tensor":
         import torch
 
-        from pipeline.tasks.span_search import best_spans
+        from pipeline.tasks.spans.search import best_spans
 
         best = best_spans(start, end, batch["allowed"], self.max_answer_length, self.n_best)
         # Counted from the context's first token.
@@ -214,17 +214,17 @@ class QuestionAnswering(Task):
         return torch.cat([best, missing], dim=1)
 
     def metrics(self, head: Head) -> "Metric":
-        from pipeline.tasks.squad_metrics import SquadScores
+        from pipeline.tasks.spans.metrics import SquadScores
 
         return SquadScores(version_2=head["unanswerable"])
 
     def scores(self, computed: Mapping[str, Any], head: Head) -> Scores:
-        from pipeline.tasks.squad_metrics import values_of
+        from pipeline.tasks.spans.metrics import values_of
 
         return Scores(values_of(computed["sums"].cpu(), head["unanswerable"]))
 
     def directions(self, head: Head) -> dict[str, bool]:
-        from pipeline.tasks.squad_metrics import names_of_values
+        from pipeline.tasks.spans.metrics import names_of_values
 
         return {"loss": False, **dict.fromkeys(names_of_values(head["unanswerable"]), True)}
 
@@ -234,7 +234,7 @@ class QuestionAnswering(Task):
         """``answer`` with its characters ``start`` and ``end`` in the context and its probability among the
         ``n_best``; "" and None where there is none. ``null_margin`` is what "no answer" scores above the best answer,
         to be compared with ``null_threshold``."""
-        from pipeline.tasks.best_answers import best_answer
+        from pipeline.tasks.spans.best import best_answer
 
         return [
             best_answer(

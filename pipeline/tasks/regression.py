@@ -88,7 +88,7 @@ class Regression(Task):
         return "r2"
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
-        from pipeline.tasks.regression_targets import learn_targets
+        from pipeline.tasks.numbers.targets import learn_targets
 
         return learn_targets(self.targets, data)
 
@@ -131,7 +131,7 @@ class Regression(Task):
         """What the tokenizer makes, with ``length`` and ``truncated``, and ``label``, the standardised targets,
         where the rows have them. Raises BadInput for a row without text, and a target that is no number."""
         from pipeline.tasks.encoding import encode_texts
-        from pipeline.tasks.regression_targets import standardised
+        from pipeline.tasks.numbers.targets import standardised
 
         features = encode_texts(
             rows["text"], rows.get("text_pair"), tokenizer, self.max_length, DEFAULT_LENGTH
@@ -172,17 +172,17 @@ class Regression(Task):
         return model(**{name: value for name, value in batch.items() if name != "labels"}).logits.float()
 
     def metrics(self, head: Head) -> "Metric":
-        from pipeline.tasks.regression_metrics import RegressionMetrics
+        from pipeline.tasks.numbers.metrics import RegressionMetrics
 
         return RegressionMetrics(head, clip=self.clip)
 
     def scores(self, computed: Mapping[str, Any], head: Head) -> Scores:
-        from pipeline.tasks.regression_metrics import scores_of
+        from pipeline.tasks.numbers.metrics import scores_of
 
         return scores_of(computed, head["target_names"])
 
     def directions(self, head: Head) -> dict[str, bool]:
-        from pipeline.tasks.regression_metrics import directions
+        from pipeline.tasks.numbers.metrics import directions
 
         return {"loss": False, **directions(head["target_names"])}
 
@@ -192,7 +192,7 @@ class Regression(Task):
         """``value``, or with ``target_columns`` ``values`` by name, in the units of the data."""
         import torch
 
-        from pipeline.tasks.regression_metrics import in_units
+        from pipeline.tasks.numbers.metrics import in_units
 
         outputs = torch.stack([answer.predictions[0] for answer in answers])
         rows = in_units(outputs, head, clip=self.clip).tolist()

@@ -91,7 +91,7 @@ class SentenceEmbedding(Task):
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         """Raises BadInput for columns of no form and for faulty rows, all of them."""
-        from pipeline.tasks.embedding_head import learn_head
+        from pipeline.tasks.embedding.head import learn_head
 
         return learn_head(self, data, config)
 
@@ -122,8 +122,8 @@ class SentenceEmbedding(Task):
 
         ``text_ids`` are equal for equal texts. Raises BadInput for rows that the trained form cannot use.
         """
-        from pipeline.tasks.embedding_rows import ALLOWED, FORMS, faults, number_of
-        from pipeline.tasks.labels import one_label
+        from pipeline.tasks.classification.labels import one_label
+        from pipeline.tasks.embedding.rows import ALLOWED, FORMS, faults, number_of
 
         form = head["form"]
         if missing := [name for name in FORMS[form] if name not in rows]:
@@ -154,7 +154,7 @@ class SentenceEmbedding(Task):
     def _encode(
         self, rows: Mapping[str, list[Any]], form: Any, tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> dict[str, list[Any]]:
-        from pipeline.tasks.embedding_rows import number_of, texts_of
+        from pipeline.tasks.embedding.rows import number_of, texts_of
         from pipeline.tasks.encoding import encode_texts
 
         count = len(rows["text"])
@@ -205,13 +205,13 @@ class SentenceEmbedding(Task):
         return {name: value for name, value in batch.items() if name not in _BESIDE}
 
     def _embed(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor":
-        from pipeline.tasks.pooling import embed
+        from pipeline.tasks.embedding.pooling import embed
 
         return embed(model, self.forward_inputs(batch), model.config.embedding_pooling)  # type: ignore[union-attr,arg-type]
 
     def loss(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
         """Over rows. Contrastive and cosent compare the rows of this batch with each other."""
-        from pipeline.tasks import contrastive
+        from pipeline.tasks.embedding import contrastive
 
         embeddings = self._embed(model, batch)
         objective = self.objective or ("cosine" if "score" in batch else "contrastive")
@@ -237,7 +237,7 @@ class SentenceEmbedding(Task):
         return list(self._embed(model, batch).split(batch["counts"].tolist()))
 
     def metrics(self, head: Head) -> "Metric":
-        from pipeline.tasks import retrieval_metrics
+        from pipeline.tasks.embedding import metrics as retrieval_metrics
 
         if head["form"] == "scored":
             return retrieval_metrics.PairCorrelation(head["objective"], self.temperature)
@@ -270,8 +270,8 @@ class SentenceEmbedding(Task):
 
     def save(self, folder: str, head: Head, tokenizer: "PreTrainedTokenizerBase") -> None:
         """The files by which sentence-transformers makes the same embeddings of ``model/``."""
+        from pipeline.tasks.embedding.pooling import write_layout
         from pipeline.tasks.encoding import longest_input
-        from pipeline.tasks.pooling import write_layout
 
         write_layout(
             folder,

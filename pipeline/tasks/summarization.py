@@ -33,7 +33,7 @@ class Summarization(TextToText):
     best_by: ClassVar[str] = "rougeL"
 
     def text_metrics(self, head: Head) -> "list[Metric]":
-        from pipeline.tasks.text_metrics import ROUGE_TYPES, LengthRatio
+        from pipeline.tasks.writing.metrics import ROUGE_TYPES, LengthRatio
 
         rouge = self.rouge(head, ROUGE_TYPES, split_sentences=self.rouge_split_sentences)
         return [rouge, LengthRatio(reference=self.references_of)]

@@ -97,8 +97,8 @@ class TextClassification(Task):
         return problems
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
-        from pipeline.tasks.classification_head import learn_head
-        from pipeline.tasks.trained_head import has_head_for
+        from pipeline.tasks.classification.head import learn_head
+        from pipeline.tasks.classification.trained_head import has_head_for
 
         head = learn_head(self, data)
         if self.train or (self.zero_shot is None and has_head_for(config, _names(head), self.labels)):
@@ -106,7 +106,7 @@ class TextClassification(Task):
         if self.multi_label:
             what = "cannot be done without training by a model without a head for the labels"
             raise BadInput(Problem("task.multi_label", what, "train=true, or multi_label=false"))
-        from pipeline.tasks import zero_shot
+        from pipeline.tasks.classification import zero_shot
 
         descriptions = {str(label): text for label, text in self.label_descriptions.items()}
         facts = zero_shot.learn(_names(head), descriptions, self.zero_shot, self.prompt, config)
@@ -125,7 +125,7 @@ class TextClassification(Task):
         return shown
 
     def heads_for(self, head: Head) -> tuple[str, ...]:
-        from pipeline.tasks import zero_shot
+        from pipeline.tasks.classification import zero_shot
 
         return zero_shot.HEADS[head["zero_shot"]["way"]] if "zero_shot" in head else self.heads
 
@@ -135,10 +135,10 @@ class TextClassification(Task):
         names = _names(head)
         config = checkpoint.config(folder)
         if "zero_shot" in head:
-            from pipeline.tasks import zero_shot
+            from pipeline.tasks.classification import zero_shot
 
             return zero_shot.load(head["zero_shot"], checkpoint, folder, config, meta=meta)
-        from pipeline.tasks.trained_head import labels_of
+        from pipeline.tasks.classification.trained_head import labels_of
 
         trained_for = labels_of(config)
         if trained_for != names and sorted(trained_for) == sorted(names):
@@ -170,8 +170,8 @@ class TextClassification(Task):
         ``label`` is a class number, or a list of 0 and 1 for each class. Raises BadInput for a label that the
         head does not have, or a row without text.
         """
+        from pipeline.tasks.classification.zero_shot import encode_prompts
         from pipeline.tasks.encoding import encode_texts
-        from pipeline.tasks.zero_shot import encode_prompts
 
         texts, pairs = rows["text"], rows.get("text_pair")
         facts = head.get("zero_shot", {})
@@ -184,8 +184,8 @@ class TextClassification(Task):
         return features
 
     def _targets(self, cells: Sequence[Any], head: Head) -> list[int] | list[list[int]]:
-        from pipeline.tasks.classification_head import LABEL_COLUMN, target
-        from pipeline.tasks.labels import NotALabelError
+        from pipeline.tasks.classification.head import LABEL_COLUMN, target
+        from pipeline.tasks.classification.labels import NotALabelError
 
         names = _names(head)
         numbers = {name: number for number, name in enumerate(names)}
@@ -247,7 +247,7 @@ class TextClassification(Task):
 
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor":
         """Logits in float32: (examples, classes)."""
-        from pipeline.tasks import zero_shot
+        from pipeline.tasks.classification import zero_shot
 
         inputs = self.forward_inputs(batch)
         return (
@@ -255,7 +255,7 @@ class TextClassification(Task):
         )
 
     def metrics(self, head: Head) -> "MetricCollection":
-        from pipeline.tasks import classification_metrics
+        from pipeline.tasks.classification import metrics as classification_metrics
 
         classes = len(head["labels"])
         if self.multi_label:
@@ -263,12 +263,12 @@ class TextClassification(Task):
         return classification_metrics.one_label_metrics(classes)
 
     def scores(self, computed: Mapping[str, Any], head: Head) -> Scores:
-        from pipeline.tasks.classification_metrics import scores_of
+        from pipeline.tasks.classification.metrics import scores_of
 
         return scores_of(computed, _names(head), self.multi_label)
 
     def directions(self, head: Head) -> dict[str, bool]:
-        from pipeline.tasks.classification_metrics import names_of_scores
+        from pipeline.tasks.classification.metrics import names_of_scores
 
         return {"loss": False, **dict.fromkeys(names_of_scores(_names(head), self.multi_label), True)}
 

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem
 from pipeline.tasks.base import Column, Head, Output, Scores, Task
-from pipeline.tasks.generation import Generation
+from pipeline.tasks.writing.generation import Generation
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -97,20 +97,20 @@ class TextToText(Task):
 
     def source_of(self, row: Row) -> str:
         """Raises ValueError, with what is wrong, where there is no text."""
-        from pipeline.tasks.source_target import source_text
+        from pipeline.tasks.writing.rows import source_text
 
         return source_text(row.get("source"))
 
     def references_of(self, row: Row) -> list[str]:
         """What is right, the first being what is trained on. Raises ValueError where there is no text."""
-        from pipeline.tasks.source_target import references
+        from pipeline.tasks.writing.rows import references
 
         return references(row.get("target"))
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         """Raises BadInput for rows without a source or without a target."""
-        from pipeline.tasks.source_target import check_rows, sample
-        from pipeline.tasks.text_words import mostly_ascii
+        from pipeline.tasks.writing.rows import check_rows, sample
+        from pipeline.tasks.writing.words import mostly_ascii
 
         names = list(self.columns)
         read = {"source": self.source_of, "target": self.references_of}
@@ -153,7 +153,7 @@ class TextToText(Task):
         self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> dict[str, list[Any]]:
         """Sources, and targets where there is a column of them; see `source_target_encoding`."""
-        from pipeline.tasks.source_target import one_fault, rows_of
+        from pipeline.tasks.writing.rows import one_fault, rows_of
 
         if not self._has_targets(rows):
             return self._encode(rows, None, tokenizer, head)
@@ -180,8 +180,8 @@ class TextToText(Task):
         tokenizer: "PreTrainedTokenizerBase",
         head: Head,
     ) -> dict[str, list[Any]]:
-        from pipeline.tasks import source_target_encoding as encoding
-        from pipeline.tasks.source_target import Blank, one_fault, rows_of
+        from pipeline.tasks.writing import encoding as encoding
+        from pipeline.tasks.writing.rows import Blank, one_fault, rows_of
 
         sources = []
         for row in rows_of(rows):
@@ -210,7 +210,7 @@ class TextToText(Task):
         self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
     ) -> "dict[str, Tensor]":
         """A decoder's batch has ``prompt_ids`` and ``prompt_mask`` besides, to go on from."""
-        from pipeline.tasks import source_target_encoding as encoding
+        from pipeline.tasks.writing import encoding as encoding
 
         if "prompt_length" in features[0]:
             return encoding.collate_for_decoder(features, tokenizer, self.pad_to_multiple_of)
@@ -225,8 +225,8 @@ class TextToText(Task):
 
     def loss(self, model: "nn.Module", batch: "Mapping[str, Tensor]") -> Output:
         """Cross-entropy over the target's tokens; weight: their number. Nothing is predicted."""
-        from pipeline.tasks.target_logits import target_logits
         from pipeline.tasks.token_loss import token_loss
+        from pipeline.tasks.writing.target_logits import target_logits
 
         loss, weight = token_loss(target_logits(model, batch), batch["labels"], self.label_smoothing)
         return Output(loss, weight)
@@ -239,7 +239,7 @@ class TextToText(Task):
 
     def predict(self, model: "nn.Module", batch: "Mapping[str, Tensor]") -> list[Any]:
         """Of each row the lists of tokens that were written, as many as ``num_return_sequences``."""
-        from pipeline.tasks.generation import generate
+        from pipeline.tasks.writing.generation import generate
 
         made = generate(model, batch, self.generation, encoder_decoder="prompt_ids" not in batch)
         each = self.generation.num_return_sequences
@@ -249,7 +249,7 @@ class TextToText(Task):
         self, answers: "Sequence[Answer]", tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> list[dict[str, Any]]:
         """``text``; with several for each row the first of them, and all in ``texts``."""
-        from pipeline.tasks.generation import texts_of
+        from pipeline.tasks.writing.generation import texts_of
 
         written = [
             [text.strip() for text in texts_of(tokenizer, answer.predictions[0])] for answer in answers
@@ -261,18 +261,18 @@ class TextToText(Task):
     # Scores
 
     def metrics(self, head: Head) -> "MetricCollection":
-        from pipeline.tasks.text_metrics import collection
+        from pipeline.tasks.writing.metrics import collection
 
         return collection(self.text_metrics(head))
 
     def text_metrics(self, head: Head) -> "list[Metric]":
-        from pipeline.tasks.text_metrics import Chrf, ExactMatch, LengthRatio
+        from pipeline.tasks.writing.metrics import Chrf, ExactMatch, LengthRatio
 
         where: dict[str, Any] = {"reference": self.references_of}
         return [ExactMatch(**where), self.rouge(head, ("rougeL",)), Chrf(**where), LengthRatio(**where)]
 
     def rouge(self, head: Head, types: Sequence[str], **options: Any) -> "Metric":
-        from pipeline.tasks.text_metrics import Rouge
+        from pipeline.tasks.writing.metrics import Rouge
 
         words = {"ascii": False, "unicode": True}.get(self.rouge_words, not head["latin"])
         return Rouge(

@@ -85,7 +85,7 @@ class TokenClassification(Task):
         return "accuracy" if head["scheme"] == "none" else "f1"
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
-        from pipeline.tasks.tagging_head import learn_head
+        from pipeline.tasks.tagging.head import learn_head
 
         return learn_head(self, data, config)
 
@@ -137,7 +137,7 @@ class TokenClassification(Task):
         self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head, *, learn: bool
     ) -> dict[str, list[Any]]:
         from pipeline.tasks.encoding import longest_input
-        from pipeline.tasks.tagging_windows import windows
+        from pipeline.tasks.tagging.windows import windows
         from pipeline.tasks.windows import check_offsets, overlap
 
         check_offsets(tokenizer)
@@ -158,7 +158,7 @@ class TokenClassification(Task):
         self, rows: Mapping[str, list[Any]], head: Head, learn: bool
     ) -> "tuple[list[Any], list[list[int]] | None]":
         """Words and tag numbers of every row. Raises BadInput with everything that is wrong."""
-        from pipeline.tasks.tagged_rows import TAGS, RowError, tags_of, words_of
+        from pipeline.tasks.tagging.rows import TAGS, RowError, tags_of, words_of
 
         labels = head["labels"]
         numbers = {name: number for number, name in enumerate(labels)}
@@ -230,8 +230,8 @@ class TokenClassification(Task):
         return _said(model(**self.forward_inputs(batch)).logits, batch["places"])
 
     def metrics(self, head: Head) -> "Metric":
-        from pipeline.tasks.entity_metrics import TagCounts
-        from pipeline.tasks.tagged_rows import tags_of, words_of
+        from pipeline.tasks.tagging.metrics import TagCounts
+        from pipeline.tasks.tagging.rows import tags_of, words_of
 
         def true_tags(row: Mapping[str, Any]) -> list[str]:
             return tags_of(row, words_of(row, head), head, self.misaligned_spans == "expand")
@@ -239,12 +239,12 @@ class TokenClassification(Task):
         return TagCounts(head["labels"], head["scheme"], true_tags, strict=self.strict)
 
     def scores(self, computed: Mapping[str, Any], head: Head) -> Scores:
-        from pipeline.tasks.entity_metrics import scores_of
+        from pipeline.tasks.tagging.metrics import scores_of
 
         return scores_of(computed, head["labels"], head["scheme"])
 
     def directions(self, head: Head) -> dict[str, bool]:
-        from pipeline.tasks.entity_metrics import names_of_scores
+        from pipeline.tasks.tagging.metrics import names_of_scores
 
         return {"loss": False, **dict.fromkeys(names_of_scores(head["labels"], head["scheme"]), True)}
 
@@ -253,7 +253,7 @@ class TokenClassification(Task):
     ) -> list[dict[str, Any]]:
         """``entities`` with their characters in the text (in words joined by spaces where there is no text),
         ``tags`` and ``scores`` of the words, and ``tokens`` where the words are not the asker's own."""
-        from pipeline.tasks.tagging_answers import decoded
+        from pipeline.tasks.tagging.answers import decoded
 
         return [decoded(answer, head) for answer in answers]
 

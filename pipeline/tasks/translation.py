@@ -54,12 +54,12 @@ class Translation(TextToText):
     best_by: ClassVar[str] = "bleu"
 
     def source_of(self, row: Row) -> str:
-        from pipeline.tasks.source_target import source_text
+        from pipeline.tasks.writing.rows import source_text
 
         return source_text(self._text(row, "source", self.source_language))
 
     def references_of(self, row: Row) -> list[str]:
-        from pipeline.tasks.source_target import references
+        from pipeline.tasks.writing.rows import references
 
         return references(self._text(row, "target", self.target_language))
 
@@ -73,8 +73,8 @@ class Translation(TextToText):
         return next((texts[name] for name in names if texts.get(name) is not None), None)
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
-        from pipeline.tasks.source_target import sample
-        from pipeline.tasks.text_words import bleu_tokenizer
+        from pipeline.tasks.writing.rows import sample
+        from pipeline.tasks.writing.words import bleu_tokenizer
 
         if problems := [*self._column_problems(data), *self._language_problems(data)]:
             raise BadInput(problems)
@@ -123,7 +123,7 @@ class Translation(TextToText):
     def prepare_generation(
         self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> None:
-        from pipeline.tasks.languages import begin_with_language, needs_languages
+        from pipeline.tasks.writing.languages import begin_with_language, needs_languages
 
         super().prepare_generation(model, tokenizer, head)
         if needs_languages(tokenizer):
@@ -131,7 +131,7 @@ class Translation(TextToText):
             begin_with_language(model, tokenizer)
 
     def set_languages(self, tokenizer: "PreTrainedTokenizerBase") -> None:
-        from pipeline.tasks.languages import needs_languages, set_languages
+        from pipeline.tasks.writing.languages import needs_languages, set_languages
 
         if needs_languages(tokenizer):
             set_languages(tokenizer, self.source_language, self.target_language, self.language_codes)
@@ -140,7 +140,7 @@ class Translation(TextToText):
         return "target" in rows or "translation" in rows
 
     def text_metrics(self, head: Head) -> "list[Metric]":
-        from pipeline.tasks.text_metrics import Bleu, Chrf, LengthRatio
+        from pipeline.tasks.writing.metrics import Bleu, Chrf, LengthRatio
 
         where: dict[str, Any] = {"reference": self.references_of}
         return [Bleu(head["bleu_tokenizer"], **where), Chrf(self.chrf_words, **where), LengthRatio(**where)]

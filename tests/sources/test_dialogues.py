@@ -6,7 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.fetch.package_index import fetch
 from pipeline.sources.dialogues import Dialogues, Language
-from pipeline.tasks.conversations import check_all
+from pipeline.tasks.conversation.rows import check_all
 from tests.fetch.processes import modules_after
 
 

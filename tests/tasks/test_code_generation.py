@@ -12,9 +12,9 @@ from pipeline import Run
 from pipeline.compose.composing import compose
 from pipeline.compose.run_spec import load
 from pipeline.errors import BadInput
-from pipeline.tasks import sandbox
+from pipeline.tasks.code import sandbox
 from pipeline.tasks.code_generation import CodeGeneration
-from pipeline.tasks.generation import Generation
+from pipeline.tasks.writing.generation import Generation
 from tests.models import families
 from tests.tasks.chat_parts import bpe
 from tests.tasks.parts import NO_TOKENIZER, answers
@@ -139,9 +139,9 @@ def test_where_processes_cannot_be_limited(monkeypatch: pytest.MonkeyPatch) -> N
     "HYDRATUNE_DATA" not in os.environ, reason="HYDRATUNE_DATA names no folder with data sets"
 )
 def test_mbpp_answers_pass_their_own_tests() -> None:
-    from pipeline.tasks.code_metrics import PassAtK, SyntaxValid
-    from pipeline.tasks.programs import right_code
-    from pipeline.tasks.sandbox import Sandbox
+    from pipeline.tasks.code.metrics import PassAtK, SyntaxValid
+    from pipeline.tasks.code.programs import right_code
+    from pipeline.tasks.code.sandbox import Sandbox
 
     path = Path(os.environ["HYDRATUNE_DATA"]) / "mbpp/validation.jsonl"
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -17,8 +17,8 @@ from datasets import Dataset, DatasetDict
 from pipeline import Run
 from pipeline.errors import BadInput
 from pipeline.models.checkpoint import Checkpoint
+from pipeline.tasks.language.masking import DRAWS, masked
 from pipeline.tasks.masked_lm import MaskedLM
-from pipeline.tasks.masking import DRAWS, masked
 from pipeline.training.answers import Answer
 from tests.conftest import Command, environment, only_run
 from tests.models import families

@@ -114,8 +114,8 @@ def test_what_a_model_reads(bert: str) -> None:
 
 
 def test_texts_do_not_run_together_where_nothing_parts_them() -> None:
-    from pipeline.tasks.choice_encoding import encode_choices
-    from pipeline.tasks.choice_rows import Choices
+    from pipeline.tasks.choices.encoding import encode_choices
+    from pipeline.tasks.choices.rows import Choices
 
     tokenizer = families.tokenizer(decoder=True)
     tokenizer.pad_token = "[SEP]"

@@ -8,7 +8,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from pipeline import Run
 from pipeline.tasks.summarization import Summarization
-from pipeline.tasks.text_metrics import ROUGE_TYPES
+from pipeline.tasks.writing.metrics import ROUGE_TYPES
 from tests.tasks.test_text_to_text import SAMPLES, metrics_of, overrides
 from tests.tasks.word_models import word_bart
 

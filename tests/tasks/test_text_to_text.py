@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from pipeline import Run
 from pipeline.errors import BadInput
 from pipeline.models.checkpoint import Checkpoint
-from pipeline.tasks.generation import Generation
 from pipeline.tasks.text_to_text import TextToText
+from pipeline.tasks.writing.generation import Generation
 from tests.models import families
 from tests.tasks.parts import answers
 
@@ -116,7 +116,7 @@ def test_options_that_cannot_be(options: dict[str, Any], part: str) -> None:
 
 @pytest.mark.parametrize("name", ["t5", "gpt2"])
 def test_label_smoothing_is_torchs(name: str, tmp_path: Path) -> None:
-    from pipeline.tasks.target_logits import target_logits
+    from pipeline.tasks.writing.target_logits import target_logits
 
     task, _, model, _, batch = prepared(name, tmp_path, label_smoothing=0.1)
     output = task.loss(model, batch)

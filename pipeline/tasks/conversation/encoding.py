@@ -1,0 +1,176 @@
+"""Rows with conversations to the features of the task `instruction_tuning`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pipeline.errors import BadInput, Problem
+from pipeline.tasks.conversation.answer_tokens import NOBODY, Pieces, Tokens, prompt_ids, without_oldest
+from pipeline.tasks.conversation.chat_templates import ChatTemplate
+from pipeline.tasks.conversation.rows import FORMS, Fault, Message, Row, conversation, form_of
+from pipeline.tasks.encoding import longest_input, pad
+from pipeline.tasks.token_loss import IGNORED
+from pipeline.tasks.writing.generation import prompt_room
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from pipeline.tasks.instruction_tuning import InstructionTuning
+
+# Rows that are named of those with the same fault, and the characters of each.
+_MOST, _START = 3, 60
+
+T = TypeVar("T")
+
+
+class ConversationEncoding:
+    """How a task encodes for one tokenizer. usual: the form of the data that the model was trained on."""
+
+    def __init__(self, task: InstructionTuning, tokenizer: PreTrainedTokenizerBase, usual: str) -> None:
+        from pipeline.tasks.instruction_tuning import DEFAULT_LENGTH
+
+        self.task, self.tokenizer, self.usual = task, tokenizer, usual
+        self.template, self.pieces = ChatTemplate.of(tokenizer, task.template), Pieces(tokenizer)
+        self.limit = longest_input(tokenizer, task.max_length, DEFAULT_LENGTH, pair=False)
+
+    def learned(self, rows: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        """``input_ids``, ``labels``, ``length``, ``truncated`` and ``prompt_ids`` (of the last answer)."""
+        form, each = self._rows(rows, answered=True)
+        conversations = self._for_each(
+            each, form, lambda row: conversation(row, form, self.task.system_prompt)
+        )
+        if self.task.extract is not None:
+            self._for_each(each, form, self._check_extract, conversations)
+        rendered = self._for_each(each, form, self.template.render, conversations)
+        tokens = self.pieces.tokens(rendered)
+        made = self._for_each(each, form, self._fitted, list(zip(conversations, tokens, strict=True)))
+        features: dict[str, list[Any]] = {
+            "input_ids": [ids for ids, _, _ in made],
+            "labels": [labels for _, labels, _ in made],
+            "length": [len(ids) for ids, _, _ in made],
+            "truncated": [cut for _, _, cut in made],
+        }
+        room = self._room()
+        features["prompt_ids"] = self._for_each(
+            each,
+            form,
+            lambda turns: prompt_ids(self.template, self.pieces, turns[:-1], room)[0],
+            conversations,
+        )
+        return features
+
+    def asked(self, rows: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        """``prompt_ids``, also as ``input_ids``, with ``length`` and ``truncated``."""
+        form, each = self._rows(rows, answered=False)
+        room = self._room()
+        made = self._for_each(
+            each,
+            form,
+            lambda row: prompt_ids(
+                self.template,
+                self.pieces,
+                conversation(row, form, self.task.system_prompt, answered=False),
+                room,
+            ),
+        )
+        ids = [found for found, _ in made]
+        return {
+            "input_ids": ids,
+            "prompt_ids": ids,
+            "length": [len(found) for found in ids],
+            "truncated": [cut for _, cut in made],
+        }
+
+    def _check_extract(self, messages: list[Message]) -> None:
+        if re.search(str(self.task.extract), messages[-1]["content"]) is None:
+            raise Fault("task.extract finds nothing in the right answer", "a pattern that all answers have")
+
+    def _room(self) -> int:
+        return min(self.limit, prompt_room(self.tokenizer, self.task.generation))
+
+    def _rows(self, rows: Mapping[str, list[Any]], answered: bool) -> tuple[str, list[Row]]:
+        columns = [role for role in self.task.columns if role in rows]
+        form = form_of(columns, self.task.form, self.usual, answered=answered)
+        count = len(rows[FORMS[form].asked])
+        return form, [{name: rows[name][number] for name in columns} for number in range(count)]
+
+    def _for_each(
+        self, rows: Sequence[Row], form: str, make: Callable[[Any], T], of: Sequence[Any] | None = None
+    ) -> list[T]:
+        """What ``make`` makes of every row, or of what was made of them before. Raises BadInput with every kind of
+        fault that it raises, and the rows."""
+        made: list[T] = []
+        faults: dict[str, tuple[Fault, list[Row]]] = {}
+        for row, part in zip(rows, rows if of is None else of, strict=True):
+            try:
+                made.append(make(part))
+            except Fault as fault:
+                faults.setdefault(fault.what, (fault, []))[1].append(row)
+        if faults:
+            raise BadInput(
+                [
+                    Problem("data", f"{fault.what}: {_quoted(bad, form)}", fault.allowed, fault.nearest)
+                    for fault, bad in faults.values()
+                ]
+            )
+        return made
+
+    def _fitted(self, part: tuple[list[Message], Tokens]) -> tuple[list[int], list[int], bool]:
+        """``input_ids``, ``labels`` and whether something was cut off."""
+        turns, tokens = part
+        cut = len(tokens.ids) > self.limit
+        if cut and self.task.learn_from == "last_answer":
+            shorter = without_oldest(turns)
+            if shorter is not None:
+                rendered = self.template.render(shorter)
+                ids, labels, _ = self._fitted((shorter, self.pieces.tokens([rendered])[0]))
+                return ids, labels, True
+        keep = (tokens.whole(self.limit) or self.limit) if cut else len(tokens.ids)
+        ids, labels = tokens.ids[:keep], self._labels(tokens)[:keep]
+        # Nothing predicts the first token.
+        if all(label == IGNORED for label in labels[1:]):
+            what = f"what is asked takes all {self.limit} tokens of max_length, so that no answer is left to learn"
+            none = "the model has no token for anything in the answer"
+            raise Fault(what if cut else none, "a larger task.max_length, or data without these rows")
+        return ids, labels, cut
+
+    def _labels(self, tokens: Tokens) -> list[int]:
+        if self.task.learn_from == "all":
+            return tokens.ids
+        last = max(tokens.answer)
+        from_answer = last if self.task.learn_from == "last_answer" else 0
+        return [
+            token if number != NOBODY and number >= from_answer else IGNORED
+            for token, number in zip(tokens.ids, tokens.answer, strict=True)
+        ]
+
+
+def _quoted(rows: Sequence[Row], form: str) -> str:
+    """The start of what is asked in some rows."""
+    starts = []
+    for row in rows[:_MOST]:
+        cell = row[FORMS[form].asked]
+        text = cell if isinstance(cell, str) else repr(cell)
+        starts.append(f"'{text[:_START]}{' …' if len(text) > _START else ''}'")
+    more = f", … ({len(rows)} rows)" if len(rows) > _MOST else ""
+    return ", ".join(starts) + more
+
+
+def pad_conversations(
+    features: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase, multiple: int | None
+) -> dict[str, Tensor]:
+    """``input_ids``, ``attention_mask`` and ``labels``: (conversations, longest), padded on the right."""
+    import torch
+
+    side, tokenizer.padding_side = tokenizer.padding_side, "right"
+    try:
+        batch = pad(features, tokenizer, multiple)
+    finally:
+        tokenizer.padding_side = side
+    labels = torch.full_like(batch["input_ids"], IGNORED)
+    for row, feature in enumerate(features):
+        labels[row, : feature["length"]] = torch.tensor(feature["labels"])
+    return {**batch, "labels": labels}
