@@ -1,7 +1,8 @@
 """The bars that transformers sets for its own example scripts, on its fixtures, with the same hyperparameters.
 
 They are memorisation tests: the training file is the validation file too. The checkpoints there are on a hub; here it
-is the packaged ones that learn. `HYDRATUNE_DATA` names the folder that `hf_samples` is in.
+is the packaged ones that learn, and MiniLM, a fifth of BERT base, gets more steps where Trainer cannot bring it over the
+bar either in as many. `HYDRATUNE_DATA` names the folder that `hf_samples` is in.
 """
 
 import math
@@ -41,14 +42,14 @@ def test_entities(tmp_path: Path):
         "data.columns={tokens:words,tags:ner}",
         "optimizer.lr=2e-4",
     ]
-    words += ["trainer.max_epochs=2", "scheduler.warmup_steps=2", "seed=7"]
+    words += ["trainer.max_epochs=7", "scheduler.warmup_steps=2", "seed=7"]
     metrics = trained(tmp_path, "conll/sample.json", *words)
     assert metrics["val/accuracy"] >= 0.75
     assert metrics["val/loss"] < 0.5
 
 
 def test_answers(tmp_path: Path):
-    words = ["task=question_answering", "model=bert", "optimizer.lr=2e-4", "trainer.max_steps=10"]
+    words = ["task=question_answering", "model=bert", "optimizer.lr=2e-4", "trainer.max_steps=40"]
     metrics = trained(tmp_path, "SQUAD/sample.json", *words, "scheduler.warmup_steps=2")
     assert metrics["val/exact_match"] >= 30
     assert metrics["val/f1"] >= 30
