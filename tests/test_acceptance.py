@@ -1,8 +1,8 @@
 """The bars that transformers sets for its own example scripts, on its fixtures, with the same hyperparameters.
 
 They are memorisation tests: the training file is the validation file too. The checkpoints there are on a hub; here it
-is the packaged ones that learn, and MiniLM, a fifth of BERT base, gets more steps where Trainer cannot bring it over the
-bar either in as many. `HYDRATUNE_DATA` names the folder that `hf_samples` is in.
+is the packaged ones that learn, and MiniLM, a fifth of BERT base, gets more steps where Trainer cannot bring it over
+the bar in as many either. `HYDRATUNE_DATA` names the folder that `hf_samples` is in.
 """
 
 import math

@@ -1,0 +1,41 @@
+"""Both sides of every pair can be started, and the table holds means over the seeds that both have."""
+
+import importlib.util
+import statistics
+from pathlib import Path
+
+import pytest
+from scipy.stats import t
+
+from benchmarks import task_quality
+from benchmarks.tasks.pairs import PAIRS
+from pipeline.compose.composing import compose
+from pipeline.compose.run_spec import load
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_settings_are_valid_and_there_is_a_peer(name: str, tmp_path: Path):
+    pair = PAIRS[name]
+    spec = load(compose(task_quality.overrides(pair, tmp_path, seed=3, threads=1)))
+    assert (spec.seed, spec.hardware.precision, spec.hardware.threads) == (3, "32", 1)
+    assert str(tmp_path / pair.data) in str(spec.data.train)  # type: ignore[attr-defined]
+    assert importlib.util.find_spec(f"benchmarks.tasks.peers.{pair.peer}")
+
+
+def test_peers_know_nothing_of_this_program():
+    folder = Path(task_quality.__file__).parent / "tasks/peers"
+    files = list(folder.glob("*.py"))
+    assert len(files) >= len(PAIRS)
+    assert not [file.name for file in files if "pipeline" in file.read_text(encoding="utf-8")]
+
+
+def test_the_table_counts_seeds_that_both_sides_have():
+    scores = {("hydratune", 0): 0.8, ("hf_trainer", 0): 0.7, ("hydratune", 1): 0.9, ("hf_trainer", 1): 0.9}
+    runs = [
+        {"pair": "codah_choices", "seed": seed, "side": side, "scores": {"accuracy": value}}
+        for (side, seed), value in [*scores.items(), (("hydratune", 2), 0.1)]
+    ]
+    (row,) = task_quality.table(runs)
+    half = t.ppf(0.975, 1) * statistics.stdev([0.1, 0.0]) / 2**0.5
+    assert row[:2] == ("codah_choices", "accuracy ↑")
+    assert row[4:] == (f"+0.0500 ± {half:.4f}", "2")
