@@ -33,8 +33,8 @@ def test_pass_at_k_of_rows() -> None:
     for one, row in zip(said, rows, strict=True):
         metric.update([one], [row])
     found = metric.compute()
-    assert found["pass_at_1"] == pytest.approx((papers(4, 2, 1) + papers(4, 3, 1)) / 2)
-    assert found["pass_at_2"] == pytest.approx((papers(4, 2, 2) + papers(4, 3, 2)) / 2)
+    assert found["pass_at_1"] == pytest.approx((share_of_draws(4, 2, 1) + share_of_draws(4, 3, 1)) / 2)
+    assert found["pass_at_2"] == pytest.approx((share_of_draws(4, 2, 2) + share_of_draws(4, 3, 2)) / 2)
     alone = PassAtK([1], Sandbox(seconds=2))
     assert alone.compute() == {}
     alone.update([{"code": "g = lambda: 1"}], rows[1:2])
