@@ -8,17 +8,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.errors import BadInput, Problem, listing, nearest
+from pipeline.data.columns import task_rows, texts_of
+from pipeline.data.encoding import write_encoded
+from pipeline.errors import BadInput, Problem
 from pipeline.fetch.cache import entry
 from pipeline.runs.identity import digest
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
-    from transformers import PreTrainedTokenizerBase
+    from datasets import DatasetDict
 
     from pipeline.models.checkpoint import Checkpoint, Located
     from pipeline.sources.base import Source
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # Changes when prepared data of older versions must not be read any more.
 _FORMAT = 2
-_ENCODE_BATCH = 1_000
 
 HoldOut = Literal["as_trained", "if_none", "never"]
 
@@ -84,7 +83,7 @@ def prepare(
     located = checkpoint.blueprint(
         checkpoint.locate(),
         digest([_FORMAT, sorted(task.columns), source, fingerprint]),
-        lambda: _texts(task, source.hold_out(_task_rows(task, source, training=True))["train"]),
+        lambda: texts_of(task, source.hold_out(task_rows(task, source, training=True))["train"]),
     )
     key = digest([_FORMAT, task, source, fingerprint, located.fingerprint, *([] if train else ["untrained"])])
     known = {"folder": "", "data_fingerprint": fingerprint, "checkpoint": dataclasses.asdict(located)}
@@ -92,12 +91,12 @@ def prepare(
 
     def build_data(folder: Path) -> None:
         fresh.append("data")
-        data = source.hold_out(_task_rows(task, source, training=train))
+        data = source.hold_out(task_rows(task, source, training=train))
         head = task.learn(_learned_from(data), checkpoint.config(located.folder))
         if not train:
             data.pop("train", None)
             _check_scored(data)
-        _write(folder, task, checkpoint, located, data, head)
+        write_encoded(folder, task, checkpoint, located, data, head)
 
     folder = entry("encoded", key, build_data)
     facts = json.loads((folder / "facts.json").read_text())
@@ -124,7 +123,7 @@ def prepare_for(
     key = digest([_FORMAT, task, source, source.fingerprint(), located.fingerprint, head, hold_out])
 
     def build(folder: Path) -> None:
-        data = _task_rows(task, source, training=False)
+        data = task_rows(task, source, training=False)
         given = [name for name in data if name != "train"]
         if not given and hold_out == "never":
             what = (
@@ -136,7 +135,7 @@ def prepare_for(
         data = source.hold_out(data)
         data.pop("train", None)
         _check_scored(data)
-        _write(folder, task, checkpoint, located, data, head)
+        write_encoded(folder, task, checkpoint, located, data, head)
 
     folder = entry("encoded", key, build)
     return str(folder), json.loads((folder / "facts.json").read_text())
@@ -158,144 +157,6 @@ def load_splits(folder: str, kind: str) -> DatasetDict:
     from datasets import DatasetDict
 
     return DatasetDict.load_from_disk(os.path.join(folder, kind))  # noqa: PTH118 (fsspec wants a string)
-
-
-def _texts(task: Task, rows: Dataset) -> Iterator[str]:
-    """All texts in the columns of a task: what a tokenizer is trained on."""
-
-    def within(cell: Any) -> Iterator[str]:
-        if isinstance(cell, str):
-            yield cell
-        elif isinstance(cell, list | dict):
-            for part in cell.values() if isinstance(cell, dict) else cell:
-                yield from within(part)
-
-    for row in rows.select_columns([name for name in rows.column_names if name in task.columns]):
-        yield from within(row)
-
-
-def _task_rows(task: Task, source: Source, training: bool) -> DatasetDict:
-    """Raw rows with the task's column names, in the splits that the source gives."""
-    data = rename_columns(source.load(), task, source)
-    problems = [
-        Problem(f"data ({name} split)", "has no rows", "at least one row")
-        for name, rows in data.items()
-        if len(rows) == 0
-    ]
-    if problems:
-        raise BadInput(problems)
-    if training and "train" not in data:
-        raise BadInput(Problem("data", "there is no training split", f"have: {listing(data)}"))
-    return data
-
-
-def missing_columns(
-    have: Sequence[str], task: Task, columns: Mapping[str, str], *, optional: Sequence[str] = (), where: str
-) -> list[Problem]:
-    """What is wrong with the columns of some rows: those that the task reads and the rows do not have."""
-    problems = [
-        Problem(
-            f"data.columns.{role}",
-            f"the {where} has no column '{columns.get(role, role)}' ({column.description})",
-            f"its columns are: {listing(have)}; say which with data.columns.{role}=NAME",
-            nearest(columns.get(role, role), have),
-        )
-        for role, column in task.columns.items()
-        if columns.get(role, role) not in have
-        and role not in optional
-        and (role in columns or column.required)
-    ]
-    asked = {columns.get(role, role): role for role in task.alternatives}
-    if asked and not problems and not asked.keys() & set(have):
-        name, role = next(iter(asked.items()))
-        what = f"the {where} has none of the columns {listing(asked)} ({task.columns[role].description})"
-        allowed = f"its columns are: {listing(have)}; say which with data.columns.{role}=NAME"
-        problems.append(Problem(f"data.columns.{role}", what, allowed, nearest(name, have)))
-    return problems
-
-
-def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict:
-    """Give every column the name of the role it plays. Raises BadInput for columns that are not there."""
-    problems = [
-        Problem(
-            f"data.columns.{role}",
-            f"the task has no column '{role}'",
-            f"columns of the task: {listing(task.columns)}",
-            nearest(role, task.columns),
-        )
-        for role in source.columns
-        if role not in task.columns
-    ]
-    for name, rows in data.items():
-        problems += missing_columns(rows.column_names, task, source.columns, where=f"{name} split")
-    if problems:
-        raise BadInput(problems)
-    for name, rows in data.items():
-        roles = {column: role for role, column in source.columns.items() if column != role}
-        # A column that has a role's name and does not play that role steps aside.
-        aside = {
-            role: f"{role} (unused)"
-            for role in roles.values()
-            if role in rows.column_names and role not in roles
-        }
-        data[name] = rows.rename_columns(
-            {**aside, **{c: r for c, r in roles.items() if c in rows.column_names}}
-        )
-    return data
-
-
-def _write(
-    folder: Path, task: Task, checkpoint: Checkpoint, located: Located, data: DatasetDict, head: Head
-) -> None:
-    from datasets import DatasetDict, disable_progress_bars, enable_progress_bars
-
-    tokenizer = checkpoint.tokenizer(located.folder)
-    disable_progress_bars()
-    try:
-        encoded = DatasetDict(
-            {
-                name: rows.map(
-                    lambda batch, numbers: encode_numbered(task, batch, numbers, tokenizer, head),
-                    batched=True,
-                    with_indices=True,
-                    batch_size=_ENCODE_BATCH,
-                    remove_columns=rows.column_names,
-                    keep_in_memory=False,
-                    load_from_cache_file=False,
-                )
-                for name, rows in data.items()
-            }
-        )
-        data.save_to_disk(folder / "raw")
-        encoded.save_to_disk(folder / "encoded")
-    finally:
-        enable_progress_bars()
-    lengths = {name: rows.with_format("numpy")["length"][:] for name, rows in encoded.items()}
-    facts = {
-        "head": head,
-        "rows": {name: len(rows) for name, rows in data.items()},
-        "examples": {name: len(rows) for name, rows in encoded.items()},
-        "tokens": {name: int(values.sum()) for name, values in lengths.items()},
-        "truncated": {
-            name: int(rows.with_format("numpy")["truncated"][:].sum()) for name, rows in encoded.items()
-        },
-        "longest": int(max(values.max() for values in lengths.values())),
-        "directions": {"loss": False, **task.directions(head)},
-    }
-    (folder / "facts.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))
-
-
-def encode_numbered(
-    task: Task,
-    batch: Mapping[str, list[Any]],
-    numbers: Sequence[int],
-    tokenizer: PreTrainedTokenizerBase,
-    head: Head,
-) -> dict[str, list[Any]]:
-    """The task's features of a batch of rows, each with the number of its row in the split."""
-    features = task.encode(batch, tokenizer, head)
-    features["row"] = [numbers[place] for place in features["row"]] if "row" in features else list(numbers)
-    return features
 
 
 def _count(

@@ -9,7 +9,8 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pipeline.data.prepare import HoldOut, load_splits, missing_columns, prepare_for
+from pipeline.data.columns import missing_columns
+from pipeline.data.prepare import HoldOut, load_splits, prepare_for
 from pipeline.errors import BadInput, Problem
 from pipeline.launch.machine import Machine, look
 from pipeline.runs.directory import RunDirectory

@@ -1,0 +1,98 @@
+"""Rows of a source with the columns that a task reads, by the roles that they play."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import BadInput, Problem, listing, nearest
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+    from pipeline.sources.base import Source
+    from pipeline.tasks.base import Task
+
+
+def task_rows(task: Task, source: Source, training: bool) -> DatasetDict:
+    """Raw rows with the task's column names, in the splits that the source gives."""
+    data = rename_columns(source.load(), task, source)
+    problems = [
+        Problem(f"data ({name} split)", "has no rows", "at least one row")
+        for name, rows in data.items()
+        if len(rows) == 0
+    ]
+    if problems:
+        raise BadInput(problems)
+    if training and "train" not in data:
+        raise BadInput(Problem("data", "there is no training split", f"have: {listing(data)}"))
+    return data
+
+
+def missing_columns(
+    have: Sequence[str], task: Task, columns: Mapping[str, str], *, optional: Sequence[str] = (), where: str
+) -> list[Problem]:
+    """What is wrong with the columns of some rows: those that the task reads and the rows do not have."""
+    problems = [
+        Problem(
+            f"data.columns.{role}",
+            f"the {where} has no column '{columns.get(role, role)}' ({column.description})",
+            f"its columns are: {listing(have)}; say which with data.columns.{role}=NAME",
+            nearest(columns.get(role, role), have),
+        )
+        for role, column in task.columns.items()
+        if columns.get(role, role) not in have
+        and role not in optional
+        and (role in columns or column.required)
+    ]
+    asked = {columns.get(role, role): role for role in task.alternatives}
+    if asked and not problems and not asked.keys() & set(have):
+        name, role = next(iter(asked.items()))
+        what = f"the {where} has none of the columns {listing(asked)} ({task.columns[role].description})"
+        allowed = f"its columns are: {listing(have)}; say which with data.columns.{role}=NAME"
+        problems.append(Problem(f"data.columns.{role}", what, allowed, nearest(name, have)))
+    return problems
+
+
+def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict:
+    """Give every column the name of the role it plays. Raises BadInput for columns that are not there."""
+    problems = [
+        Problem(
+            f"data.columns.{role}",
+            f"the task has no column '{role}'",
+            f"columns of the task: {listing(task.columns)}",
+            nearest(role, task.columns),
+        )
+        for role in source.columns
+        if role not in task.columns
+    ]
+    for name, rows in data.items():
+        problems += missing_columns(rows.column_names, task, source.columns, where=f"{name} split")
+    if problems:
+        raise BadInput(problems)
+    for name, rows in data.items():
+        roles = {column: role for role, column in source.columns.items() if column != role}
+        # A column that has a role's name and does not play that role steps aside.
+        aside = {
+            role: f"{role} (unused)"
+            for role in roles.values()
+            if role in rows.column_names and role not in roles
+        }
+        data[name] = rows.rename_columns(
+            {**aside, **{c: r for c, r in roles.items() if c in rows.column_names}}
+        )
+    return data
+
+
+def texts_of(task: Task, rows: Dataset) -> Iterator[str]:
+    """All texts in the columns of a task: what a tokenizer is trained on."""
+
+    def within(cell: Any) -> Iterator[str]:
+        if isinstance(cell, str):
+            yield cell
+        elif isinstance(cell, list | dict):
+            for part in cell.values() if isinstance(cell, dict) else cell:
+                yield from within(part)
+
+    for row in rows.select_columns([name for name in rows.column_names if name in task.columns]):
+        yield from within(row)
