@@ -82,10 +82,11 @@ def prepare(
     fingerprint = source.fingerprint()
     located = checkpoint.blueprint(
         checkpoint.locate(),
-        digest([_FORMAT, sorted(task.columns), source, fingerprint]),
+        digest([_FORMAT, sorted(task.columns), source.rows_only(), fingerprint]),
         lambda: texts_of(task, source.hold_out(task_rows(task, source, training=True))["train"]),
     )
-    key = digest([_FORMAT, task, source, fingerprint, located.fingerprint, *([] if train else ["untrained"])])
+    rows = source.rows_only()
+    key = digest([_FORMAT, task, rows, fingerprint, located.fingerprint, *([] if train else ["untrained"])])
     known = {"folder": "", "data_fingerprint": fingerprint, "checkpoint": dataclasses.asdict(located)}
     fresh: list[str] = []
 
@@ -120,7 +121,9 @@ def prepare_for(
     Returns the cache folder and its facts. Raises BadInput for everything that is wrong with the data.
     """
     located = checkpoint.locate()
-    key = digest([_FORMAT, task, source, source.fingerprint(), located.fingerprint, head, hold_out])
+    key = digest(
+        [_FORMAT, task, source.rows_only(), source.fingerprint(), located.fingerprint, head, hold_out]
+    )
 
     def build(folder: Path) -> None:
         data = task_rows(task, source, training=False)

@@ -15,8 +15,8 @@ def canonical(value: Any) -> Any:
     """Plain JSON of a component, its class named, so that equal settings give equal text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         # Where content lies does not matter: its fingerprint stands beside the component.
-        places = getattr(type(value), "places", ())
-        names = [f.name for f in dataclasses.fields(value) if f.name not in places]
+        aside = {*getattr(type(value), "places", ()), *getattr(type(value), "without_effect", ())}
+        names = [f.name for f in dataclasses.fields(value) if f.name not in aside]
         fields = {name: canonical(getattr(value, name)) for name in names}
         return {
             "_target_": f"{type(value).__module__}.{type(value).__qualname__}",

@@ -1,6 +1,7 @@
 """What a data source is, and the options every source shares."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -31,6 +32,21 @@ class Split:
 
 
 @component
+class Augmentation:
+    """Changes of training examples that are drawn anew each time an example is read; other splits stay as they are."""
+
+    # Share of the words of a text that are left out (random deletion of Wei and Zou 2019, arXiv:1901.11196).
+    deletion: Fraction = 0.0
+    # Share of the words of a text that change places with another (their random swap).
+    swap: Fraction = 0.0
+    # Share of the tokens that the tokenizer's mask token takes the place of.
+    mask: Fraction = 0.0
+    # Parameter of the Beta distribution from which the weight of a pair of examples is drawn whose embeddings and
+    # targets are mixed (Zhang et al. 2018, arXiv:1710.09412). 0: none are.
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+
+
+@component
 class Source:
     """Base of all data sources: one file in ``pipeline/sources`` (or a module of yours) and one yaml."""
 
@@ -46,10 +62,18 @@ class Source:
     limit: Annotated[int, Field(ge=1)] | None = None
     # Train on this many rows and validate and test on the same ones: a sound setup reaches a loss near 0.
     overfit: Annotated[int, Field(ge=1)] | None = None
+    # What becomes of rows that cannot be read or used: the run stops before it starts, or it does without them and
+    # keeps a list of them.
+    on_bad_rows: Literal["stop", "skip"] = "stop"
+    # Whether what the audit of the data finds severe stops the run, is only told, or is not looked for.
+    audit: Literal["stop", "warn", "off"] = "stop"
+    augmentation: Augmentation = Field(default_factory=Augmentation)
 
     licence: ClassVar[str] = ""
     # Options that only say where the rows lie: what is there is in the fingerprint.
     places: ClassVar[tuple[str, ...]] = ()
+    # Options that change neither rows nor numbers.
+    without_effect: ClassVar[tuple[str, ...]] = ("audit",)
 
     def load(self) -> "DatasetDict":
         """The raw rows: splits ``train``, ``validation``, ``test`` as far as the source has them.
@@ -72,6 +96,10 @@ class Source:
             limit=self.limit,
             overfit=self.overfit,
         )
+
+    def rows_only(self) -> Self:
+        """The same source without the options that act only when its rows are trained on."""
+        return dataclasses.replace(self, augmentation=Augmentation())
 
     def fingerprint(self) -> str:
         """A hash that changes when a byte of the data changes. Cheap: imports neither torch nor datasets."""
