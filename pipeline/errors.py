@@ -1,10 +1,19 @@
 """Errors that say what was wrong, where, what is allowed and what was probably meant."""
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 FINISHED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 75
+
+
+class Numbers(Protocol):
+    """Of rows: a list, or an array of a few bytes for each."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -15,12 +24,16 @@ class Problem:
     what: what is wrong, with the value.
     allowed: what would be right.
     nearest: the valid name that was probably meant.
+    rows: of the data that this is about, by split and counted from 1, where a run without them could do.
+    fault: what is wrong with each of these, where ``what`` goes on with their places.
     """
 
     where: str
     what: str
     allowed: str = ""
     nearest: str = ""
+    rows: Mapping[str, Numbers] = field(default_factory=dict, compare=False, repr=False)
+    fault: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.what}"]
@@ -37,6 +50,10 @@ class BadInput(Exception):
     def __init__(self, problems: Problem | Sequence[Problem]) -> None:
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> "tuple[type[BadInput], tuple[list[Problem]]]":
+        """It comes whole out of a process that raised it."""
+        return type(self), (self.problems,)
 
 
 class Diverged(RuntimeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.origins import visible
 from pipeline.errors import BadInput, Problem, listing, nearest
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict
         if role not in task.columns
     ]
     for name, rows in data.items():
-        problems += missing_columns(rows.column_names, task, source.columns, where=f"{name} split")
+        problems += missing_columns(visible(rows.column_names), task, source.columns, where=f"{name} split")
     if problems:
         raise BadInput(problems)
     for name, rows in data.items():

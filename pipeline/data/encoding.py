@@ -3,61 +3,167 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.arrow_parts import ArrowParts
+from pipeline.data.origins import without_origins
+from pipeline.data.parallel import cores, ordered
+from pipeline.data.refused import ENOUGH, Refused, refused_rows, told
+from pipeline.data.waiting import Waiting
+from pipeline.errors import BadInput
+
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    import pyarrow as pa
+    from datasets import Dataset, DatasetDict
     from transformers import PreTrainedTokenizerBase
 
     from pipeline.models.checkpoint import Checkpoint, Located
     from pipeline.tasks.base import Head, Task
 
-# Rows that are encoded together.
-_ENCODE_BATCH = 1_000
+# Rows that are encoded together, and bytes of them: the features of a thousand long texts would take a gigabyte.
+ROWS, BYTES = 1_000, 4_000_000
+# Bytes of a split from which on more than one process pays.
+LARGE = 16_000_000
+
+Span = tuple[int, int]
 
 
 def write_encoded(
-    folder: Path, task: Task, checkpoint: Checkpoint, located: Located, data: DatasetDict, head: Head
-) -> None:
-    """``raw/`` and ``encoded/`` splits in a cache entry, and ``facts.json`` with what can be counted in them."""
+    folder: Path,
+    task: Task,
+    checkpoint: Checkpoint,
+    located: Located,
+    data: DatasetDict,
+    head: Head,
+    *,
+    processes: int | None = None,
+) -> dict[str, Any]:
+    """``raw/`` and ``encoded/`` splits in a cache entry; the facts that can be counted in them.
+
+    processes: None: as many as there are cores, where there is enough to do. What is written does not depend on it.
+    Raises BadInput for rows that the task refuses.
+    """
     from datasets import DatasetDict, disable_progress_bars, enable_progress_bars
 
     tokenizer = checkpoint.tokenizer(located.folder)
     disable_progress_bars()
     try:
-        encoded = DatasetDict(
-            {
-                name: rows.map(
-                    lambda batch, numbers: encode_numbered(task, batch, numbers, tokenizer, head),
-                    batched=True,
-                    with_indices=True,
-                    batch_size=_ENCODE_BATCH,
-                    remove_columns=rows.column_names,
-                    keep_in_memory=False,
-                    load_from_cache_file=False,
-                )
-                for name, rows in data.items()
-            }
-        )
-        data.save_to_disk(folder / "raw")
-        encoded.save_to_disk(folder / "encoded")
+        # Chosen rows are brought into their order once, and then read from one end to the other.
+        for again in ("raw", "encoded"):
+            shutil.rmtree(folder / again, ignore_errors=True)
+        without_origins(data).save_to_disk(folder / "raw")
+        raw = DatasetDict.load_from_disk(str(folder / "raw"))
     finally:
         enable_progress_bars()
-    lengths = {name: rows.with_format("numpy")["length"][:] for name, rows in encoded.items()}
-    facts = {
+    (folder / "encoded").mkdir()
+    refused: list[Refused] = []
+    counts: dict[str, Counts] = {}
+    with Waiting("encode", sum(map(len, raw.values())), "rows") as waiting:
+        for split, rows in raw.items():
+            encode = Encoder(task, tokenizer, head, rows, split)
+            number = processes or (cores() if rows.data.nbytes >= LARGE else 1)
+            counts[split] = _write_split(encoded_file(folder, split), encode, number, waiting, refused)
+    if refused:
+        raise BadInput(told(refused, data, next(iter(task.columns))))
+    return {
         "head": head,
         "rows": {name: len(rows) for name, rows in data.items()},
-        "examples": {name: len(rows) for name, rows in encoded.items()},
-        "tokens": {name: int(values.sum()) for name, values in lengths.items()},
-        "truncated": {
-            name: int(rows.with_format("numpy")["truncated"][:].sum()) for name, rows in encoded.items()
-        },
-        "longest": int(max(values.max() for values in lengths.values())),
+        "examples": {name: count.examples for name, count in counts.items()},
+        "tokens": {name: count.tokens for name, count in counts.items()},
+        "truncated": {name: count.truncated for name, count in counts.items()},
+        "longest": max(count.longest for count in counts.values()),
         "directions": {"loss": False, **task.directions(head)},
     }
-    (folder / "facts.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))
+
+
+def encoded_file(folder: Path, split: str) -> Path:
+    return folder / "encoded" / f"{split}.arrow"
+
+
+@dataclass
+class Counts:
+    """Of the encoded rows of a split."""
+
+    examples: int = 0
+    tokens: int = 0
+    truncated: int = 0
+    longest: int = 0
+
+    def add(self, table: pa.Table) -> None:
+        import pyarrow.compute as pc
+
+        self.examples += table.num_rows
+        if table.num_rows:
+            self.tokens += pc.sum(table["length"]).as_py()
+            self.truncated += pc.sum(table["truncated"]).as_py()
+            self.longest = max(self.longest, pc.max(table["length"]).as_py())
+
+
+def _write_split(
+    target: Path, encode: Encoder, processes: int, waiting: Waiting, refused: list[Refused]
+) -> Counts:
+    parts, counts = ArrowParts(target), Counts()
+    spans = list(spans_of(encode.rows))
+    for (start, stop), found in zip(spans, ordered(encode, spans, processes), strict=True):
+        if isinstance(found, list):
+            refused += found
+        elif not refused:
+            parts.add(found)
+            counts.add(found)
+        waiting.advance(stop - start)
+        if len(refused) > max(ENOUGH, stop // 2):
+            break
+    parts.join() if not refused else parts.close()
+    return counts
+
+
+def spans_of(rows: Dataset) -> Iterator[Span]:
+    """What is encoded together: it depends on the rows alone, as tasks that pack texts pack those of one span."""
+    for start in range(0, len(rows), ROWS):
+        count = min(ROWS, len(rows) - start)
+        pieces = min(count, math.ceil(rows.data.slice(start, count).nbytes / BYTES) or 1)
+        ends = [start + count * piece // pieces for piece in range(pieces + 1)]
+        yield from pairwise(ends)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Encodes spans of a split's rows."""
+
+    task: Task
+    tokenizer: PreTrainedTokenizerBase
+    head: Head
+    rows: Dataset
+    split: str
+
+    def __call__(self, span: Span) -> pa.Table | list[Refused]:
+        """The features, or the rows that the task refuses."""
+        start, stop = span
+        batch = self.rows[start:stop]
+        try:
+            features = encode_numbered(self.task, batch, range(start, stop), self.tokenizer, self.head)
+        except BadInput as bad:
+            return refused_rows(bad, batch, self._encode_one, self.split, start)
+        return _table(features)
+
+    def _encode_one(self, row: Mapping[str, list[Any]]) -> None:
+        self.task.encode(row, self.tokenizer, self.head)
+
+
+def _table(features: Mapping[str, Sequence[Any]]) -> pa.Table:
+    import pyarrow as pa
+    from datasets.arrow_writer import OptimizedTypedSequence
+
+    # Masks take a byte a token, and token numbers four.
+    return pa.table(
+        {name: pa.array(OptimizedTypedSequence(cells, col=name)) for name, cells in features.items()}
+    )
 
 
 def encode_numbered(
@@ -71,3 +177,7 @@ def encode_numbered(
     features = task.encode(batch, tokenizer, head)
     features["row"] = [numbers[place] for place in features["row"]] if "row" in features else list(numbers)
     return features
+
+
+def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    (folder / "facts.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.data.columns import task_rows, texts_of
-from pipeline.data.encoding import write_encoded
+from pipeline.data.encoding import encoded_file, write_encoded, write_facts
+from pipeline.data.skipping import Skipping, skipped_text
 from pipeline.errors import BadInput, Problem
 from pipeline.fetch.cache import entry
+from pipeline.runs.freezing import SKIPPED
 from pipeline.runs.identity import digest
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from pipeline.tasks.base import Head, Task
 
 # Changes when prepared data of older versions must not be read any more.
-_FORMAT = 2
+_FORMAT = 3
 
 HoldOut = Literal["as_trained", "if_none", "never"]
 
@@ -40,6 +42,7 @@ class Prepared:
         over long texts) or fewer (several texts in one); tokens are counted after truncation, truncated in examples.
     trainable, total: parameters.
     directions: for each metric whether higher is better.
+    skipped: rows that were left out, by what is wrong with them; they are listed in the folder.
     """
 
     folder: str
@@ -54,6 +57,7 @@ class Prepared:
     directions: dict[str, bool]
     trainable: int
     total: int
+    skipped: dict[str, int] = dataclasses.field(default_factory=dict)
     cached: bool = False
 
     def table(self) -> list[tuple[str, str]]:
@@ -62,7 +66,8 @@ class Prepared:
             (name, f"{rows_text(self.rows[name], self.examples[name])}, {self.tokens[name]:,} tokens")
             for name in self.rows
         ]
-        return [("data", self.folder), ("model", self.checkpoint["folder"]), *splits]
+        skipped = [("skipped", skipped_text(self.skipped))] if self.skipped else []
+        return [("data", self.folder), ("model", self.checkpoint["folder"]), *splits, *skipped]
 
 
 def rows_text(rows: int, examples: int) -> str:
@@ -92,12 +97,21 @@ def prepare(
 
     def build_data(folder: Path) -> None:
         fresh.append("data")
-        data = source.hold_out(task_rows(task, source, training=train))
-        head = task.learn(_learned_from(data), checkpoint.config(located.folder))
-        if not train:
-            data.pop("train", None)
-            _check_scored(data)
-        write_encoded(folder, task, checkpoint, located, data, head)
+        folder.mkdir()
+        data, config = task_rows(task, source, training=train), checkpoint.config(located.folder)
+        skipping = Skipping(source, folder / SKIPPED)
+
+        def learn(data: DatasetDict) -> Head:
+            return task.learn(_learned_from(data), config)
+
+        def write(data: DatasetDict) -> dict[str, Any]:
+            head = learn(data)
+            scored = data if train else _without_training(data)
+            return write_encoded(folder, task, checkpoint, located, scored, head)
+
+        # Rows are drawn of those that can be used; what only a split lacks shows when they are.
+        facts = skipping.again(write, source.hold_out(skipping.first(learn, data)))
+        write_facts(folder, {**facts, "skipped": skipping.facts()})
 
     folder = entry("encoded", key, build_data)
     facts = json.loads((folder / "facts.json").read_text())
@@ -126,7 +140,9 @@ def prepare_for(
     )
 
     def build(folder: Path) -> None:
+        folder.mkdir()
         data = task_rows(task, source, training=False)
+        skipping = Skipping(source, folder / SKIPPED)
         given = [name for name in data if name != "train"]
         if not given and hold_out == "never":
             what = (
@@ -135,10 +151,11 @@ def prepare_for(
             raise BadInput(Problem("data", what, "data=files data.test=FILE, or the data as the run had it"))
         if given and hold_out != "as_trained":
             data.pop("train", None)
-        data = source.hold_out(data)
-        data.pop("train", None)
-        _check_scored(data)
-        write_encoded(folder, task, checkpoint, located, data, head)
+        scored = _without_training(source.hold_out(data))
+        facts = skipping.again(
+            lambda rows: write_encoded(folder, task, checkpoint, located, rows, head), scored
+        )
+        write_facts(folder, {**facts, "skipped": skipping.facts()})
 
     folder = entry("encoded", key, build)
     return str(folder), json.loads((folder / "facts.json").read_text())
@@ -150,15 +167,25 @@ def _learned_from(data: DatasetDict) -> DatasetDict:
     return data if "train" in data else DatasetDict({"train": data[min(data)], **data})
 
 
-def _check_scored(data: DatasetDict) -> None:
-    if not data:
+def _without_training(data: DatasetDict) -> DatasetDict:
+    """The splits that are scored. Raises BadInput where there are none."""
+    from datasets import DatasetDict
+
+    scored = DatasetDict({name: rows for name, rows in data.items() if name != "train"})
+    if not scored:
         raise BadInput(Problem("data", "has nothing to evaluate on", "a test split: data.test=FILE"))
+    return scored
 
 
 def load_splits(folder: str, kind: str) -> DatasetDict:
     """The memory-mapped splits of a prepared folder; kind is ``raw`` or ``encoded``."""
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
 
+    if kind == "encoded":
+        facts = json.loads((Path(folder) / "facts.json").read_text())
+        return DatasetDict(
+            {name: Dataset.from_file(str(encoded_file(Path(folder), name))) for name in facts["examples"]}
+        )
     return DatasetDict.load_from_disk(os.path.join(folder, kind))  # noqa: PTH118 (fsspec wants a string)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.columns import missing_columns
 from pipeline.data.prepare import HoldOut, load_splits, prepare_for
+from pipeline.data.skipping import warn_of_skipped
 from pipeline.errors import BadInput, Problem
 from pipeline.launch.machine import Machine, look
 from pipeline.runs.directory import RunDirectory
@@ -89,6 +90,7 @@ class Trained:
             head=self.head,
             hold_out=self._hold_out(source),
         )
+        warn_of_skipped(facts["skipped"], folder)
         splits, raw = load_splits(folder, "encoded"), load_splits(folder, "raw")
         metrics: dict[str, float] = {}
         tables: dict[str, Any] = {}

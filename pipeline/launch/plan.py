@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.batches import micro_batches_per_step
+from pipeline.data.skipping import skipped_text
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -94,7 +95,8 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
             "data",
             ", ".join(f"{count:,} {name}" for name, count in rows.items())
             + _examples(prepared)
-            + (" (cached)" if prepared.cached else " (encoded now)"),
+            + (" (cached)" if prepared.cached else " (encoded now)")
+            + (f"; {skipped_text(prepared.skipped)}" if prepared.skipped else ""),
         ),
         *spec.task.describe(prepared.head).items(),
         (

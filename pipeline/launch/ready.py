@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.data.prepare import Prepared, prepare
+from pipeline.data.skipping import warn_of_skipped
 from pipeline.launch.machine import Machine, look
 from pipeline.launch.plan import plan
 from pipeline.launch.schedule import Schedule, schedule
@@ -39,4 +40,5 @@ def get_ready(spec: RunSpec) -> Ready:
     prepared = prepare(
         task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy, train=spec.train
     )
+    warn_of_skipped(prepared.skipped, prepared.folder)
     return Ready(spec, prepared, machine, schedule(spec, prepared, machine))

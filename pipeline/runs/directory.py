@@ -151,6 +151,7 @@ def create(parent: Path, name: str, files: dict[str, str], manifest: dict[str, A
         what = f"no run directory can be made in {parent}: {error.strerror}"
         raise BadInput(Problem("paths.outputs", what, "a folder that may be written to")) from error
     for file, text in files.items():
+        (temporary / file).parent.mkdir(exist_ok=True)
         (temporary / file).write_text(text, encoding="utf-8")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     content = {"format": FORMAT, "state": CREATED, "created": now, "starts": 0, **manifest}

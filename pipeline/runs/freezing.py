@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # How long a run trains may change when it goes on; nothing else that its numbers depend on may.
 BUDGET = ("max_epochs", "max_steps", "max_tokens", "max_minutes")
+SKIPPED = "skipped_rows.jsonl"
 _WITHOUT_EFFECT = ("profiler", "log_every")
 
 
@@ -73,7 +74,13 @@ def freeze(
         "result_relevant": result_relevant(spec, prepared),
         **facts,
     }
-    return directory.create(parent, name, dict(files), manifest)
+    return directory.create(parent, name, {**files, **_skipped(prepared)}, manifest)
+
+
+def _skipped(prepared: Prepared) -> dict[str, str]:
+    """The list of rows that the run does without, for its logs."""
+    listed = Path(prepared.folder) / SKIPPED
+    return {f"logs/{SKIPPED}": listed.read_text(encoding="utf-8")} if prepared.skipped else {}
 
 
 def home(spec: RunSpec) -> Path:

@@ -4,11 +4,12 @@ Rows that are held out are drawn with ``split.seed``, which is not the run's: ru
 on the same rows.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.data.cells import distinct
+from pipeline.data.origins import visible
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.sources.base import Split
 from pipeline.sources.few_shot import draw_examples
@@ -78,12 +79,12 @@ class _Holding:
         has_validation = any(name.startswith("validation") for name in given)
         self.held_validation = split.validation if not has_validation and not split.folds else 0.0
         self._check(has_validation)
-        self.groups = _codes(rows[split.group_by][:]) if split.group_by else None
+        self.groups = distinct(rows, split.group_by).codes if split.group_by else None
         self.strata = self._strata()
 
     def all_splits(self) -> dict[str, "Dataset"]:
         total = len(self.rows)
-        everything = np.arange(total)
+        everything = np.arange(total, dtype=np.int32)
         rest, test = self._hold_out(everything, self.held_test, total, "test")
         if self.split.folds:
             rest, validation = self._fold(rest, self.split.folds)
@@ -98,7 +99,7 @@ class _Holding:
 
     def _check(self, has_validation: bool) -> None:
         problems: list[Problem] = []
-        there = self.rows.column_names
+        there = visible(self.rows.column_names)
         for key in ("stratify_by", "group_by"):
             name = getattr(self.split, key)
             if name is not None and name not in there:
@@ -127,10 +128,10 @@ class _Holding:
         name = self.split.stratify_by
         if name is None and (self.split.group_by or "label" not in self.rows.column_names):
             return None
-        values = self.rows[name or "label"][:]
-        if name is None and any(isinstance(value, float | list | dict) for value in values):
+        found = distinct(self.rows, name or "label")
+        if name is None and any(isinstance(value, float | list | dict) for value in found.values):
             return None
-        return _codes(values)
+        return found.codes
 
     def _hold_out(self, indices: Indices, fraction: float, total: int, name: str) -> tuple[Indices, Indices]:
         """``indices`` in two parts, the second with ``fraction`` of ``total`` rows (at least one)."""
@@ -210,9 +211,3 @@ class _Holding:
 
     def _too_few(self, what: str) -> Problem:
         return Problem("data.split", what, allowed="more rows, or smaller data.split.validation and .test")
-
-
-def _codes(values: Sequence[Any]) -> Indices:
-    """A number for each distinct value."""
-    known = {value: code for code, value in enumerate(dict.fromkeys(map(repr, values)))}
-    return np.array([known[repr(value)] for value in values])

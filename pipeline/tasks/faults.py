@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadInput, Problem
-from pipeline.tasks.classification.head import NUMBERED
-from pipeline.tasks.places import START, places_text
+from pipeline.tasks.places import START, row_problem
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -38,10 +37,13 @@ class Faults:
     def problems(self, data: "Mapping[str, Dataset]", quoted: str = "text") -> list[Problem]:
         """quoted: the column by whose text a person finds the rows."""
         return [
-            Problem(
+            row_problem(
                 f"data.columns.{role}",
-                f"{fault}: {places_text(self._places[role, kind], data, quoted)}",
-                f"{fault.allowed}; {NUMBERED}",
+                str(fault),
+                self._places[role, kind],
+                data,
+                fault.allowed,
+                quoted=quoted,
             )
             for (role, kind), fault in self._first.items()
         ]

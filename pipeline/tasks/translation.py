@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from pipeline.component import component
+from pipeline.data.origins import visible
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.tasks.base import Column, Head
 from pipeline.tasks.text_to_text import Row, TextToText
@@ -92,7 +93,7 @@ class Translation(TextToText):
                 name for name, rows in data.items() if not {role, "translation"} & {*rows.column_names}
             ]
             if lacking:
-                there = data[lacking[0]].column_names
+                there = visible(data[lacking[0]].column_names)
                 what = f"there is no column {role!r}, and none called 'translation', in {listing(lacking)}"
                 name = language if language in there else "NAME"
                 allowed = f"{listing(there)}; say which: data.columns.{role}={name}"

@@ -56,8 +56,8 @@ def test_classes_with_too_few_rows_are_named():
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        ([["a"], ["a", "b"]], "row 1 of train has several labels"),
-        ([1.0, 0.5], "row 2 of train is the number 0.5"),
+        ([["a"], ["a", "b"]], "row 1 of train has several labels: ['a']"),
+        ([1.0, 0.5], "row 2 of train has the number 0.5 as label"),
         ([1.0, float("nan")], "row 2 of train has no label"),
         (["a", None], "row 2 of train has no label"),
         (["a", ""], "row 2 of train has no label"),

@@ -313,7 +313,7 @@ def test_many_chunks_are_one_table(here, monkeypatch):
 def test_not_the_encoding_is_named_by_line(here):
     (here / "a.csv").write_bytes(b"text,label\nok,1\n" * 1000 + "schön,1\n".encode("latin-1"))
     found = problem(train="a.csv")
-    assert found.where == "a.csv:2001"
+    assert found.where == "a.csv:2001:text"
     assert "0xf6" in found.what
     (here / "b.csv").write_text("text,label\nx,1\n", encoding="utf-16")
     assert problem(train="b.csv").allowed == "data.encoding=utf-16"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipeline.data.cells import numbered
 from pipeline.errors import BadInput, Problem, listing
 from pipeline.tasks.faults import FaultError, Faults
 
@@ -153,7 +154,7 @@ def learn_choices(data: "DatasetDict", columns: Sequence[str] | None, label_is: 
             else:
                 labelled[split].append((row, label, choices))
         for name in ("context", "question"):
-            for row, cell in enumerate(rows[name][:] if name in rows.column_names else [], start=1):
+            for row, cell in numbered(rows, name) if name in rows.column_names else ():
                 if fault := text_fault(name, cell):
                     faults.add(name, fault, split, row)
     if not any(found for found in labelled.values()):

@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from pipeline.data.cells import distinct, without_value
+from pipeline.data.origins import visible
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.tasks.classification.labels import Label, LabelColumn, in_order, one_label, several_labels
-from pipeline.tasks.places import places_text
+from pipeline.tasks.places import row_problem
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -14,7 +18,6 @@ if TYPE_CHECKING:
     from pipeline.tasks.text_classification import TextClassification
 
 LABEL_COLUMN, TEXT_COLUMN = "data.columns.label", "data.columns.text"
-NUMBERED = "rows are numbered within their split, not within the file"
 # A label with no more rows than there are splits may well be missing in one.
 RARE = 3
 # Problems of single labels that are shown: a wrong column has one in every row.
@@ -32,11 +35,13 @@ def learn_head(task: "TextClassification", data: "DatasetDict") -> "Head":
     for split, rows in data.items():
         if "label" not in rows.column_names:
             problems.append(
-                Problem(LABEL_COLUMN, f"{split} has no labels", f"columns: {listing(rows.column_names)}")
+                Problem(
+                    LABEL_COLUMN, f"{split} has no labels", f"columns: {listing(visible(rows.column_names))}"
+                )
             )
             continue
         separator = task.separator if task.multi_label else None
-        columns[split] = LabelColumn().read(rows["label"][:], separator, names)
+        columns[split] = LabelColumn(distinct(rows, "label"), separator, names)
     problems += _fault_problems(columns, data)
     if problems:
         raise BadInput(problems)
@@ -67,12 +72,10 @@ def class_names(rows: "Dataset") -> list[str] | None:
 
 def text_problems(data: "Mapping[str, Dataset]") -> list[Problem]:
     """Text columns that are no text, and rows without text."""
-    import pyarrow.compute
-
     problems = []
     for name in ("text", "text_pair"):
         where = f"data.columns.{name}"
-        empty: dict[str, list[int]] = {}
+        empty: dict[str, np.ndarray] = {}
         for split, rows in data.items():
             if name not in rows.column_names:
                 continue
@@ -80,26 +83,24 @@ def text_problems(data: "Mapping[str, Dataset]") -> list[Problem]:
             if kind not in ("string", "large_string"):
                 problems.append(Problem(where, f"the column in {split} holds {kind}", "a column of texts"))
                 continue
-            column = rows.select_columns([name]).with_format("arrow")[:][name]
-            if found := pyarrow.compute.indices_nonzero(column.is_null()).to_pylist():
-                empty[split] = [row + 1 for row in found]
+            if len(found := without_value(rows, name)):
+                empty[split] = found + 1
         if empty:
             # The row can be found by what else is in it.
             other = "text" if name == "text_pair" else "label"
-            what = f"no text: {places_text(empty, data, other)}"
-            problems.append(Problem(where, what, f"a text in every row; {NUMBERED}"))
+            problems.append(row_problem(where, "no text", empty, data, "a text in every row", quoted=other))
     return problems
 
 
 def _fault_problems(columns: Mapping[str, LabelColumn], data: "Mapping[str, Dataset]") -> list[Problem]:
     """One problem for each kind of cell that cannot be a label, wherever such cells are."""
-    kinds = dict.fromkeys(kind for column in columns.values() for kind in column.faults)
+    faults = {split: column.faults for split, column in columns.items()}
     problems = []
-    for kind in kinds:
-        found = {split: column.faults[kind] for split, column in columns.items() if kind in column.faults}
+    for kind in dict.fromkeys(kind for each in faults.values() for kind in each):
+        found = {split: each[kind] for split, each in faults.items() if kind in each}
         message = next(iter(found.values()))[0]
-        places = places_text({split: rows for split, (_, rows) in found.items()}, data)
-        problems.append(Problem(LABEL_COLUMN, f"{message}: {places}", f"a label in every row; {NUMBERED}"))
+        places = {split: rows for split, (_, rows) in found.items()}
+        problems.append(row_problem(LABEL_COLUMN, message, places, data, "a label in every row"))
     return problems
 
 
@@ -133,22 +134,35 @@ def _label_problems(
     if task.labels is None and len(seen) < least:
         return [_too_few_labels(columns, least)]
     right = known if task.labels is not None else list(seen)
-    names = dict.fromkeys(name for column in columns.values() for name in column.rows)
+    names = dict.fromkeys(name for column in columns.values() for name in column.counts)
     valid = set(right)
     wrong = [name for name in names if name not in valid]
     problems = []
     for name in wrong[:MOST]:
-        rows = {split: column.rows[name] for split, column in columns.items() if name in column.rows}
-        places = places_text(rows, data)
+        rows = _rows_of([name], columns)
         if task.labels is not None:
-            what, allowed = f"label {name!r} is not in it: {places}", f"labels: {listing(known)}; {NUMBERED}"
-            problems.append(Problem("task.labels", what, allowed, nearest(name, known)))
+            what, allowed, close = (
+                f"label {name!r} is not in it",
+                f"labels: {listing(known)}",
+                nearest(name, known),
+            )
+            problems.append(row_problem("task.labels", what, rows, data, allowed, nearest=close))
         else:
-            problems.append(_never_trained(name, sum(map(len, rows.values())), places, right))
-    if more := len(wrong) - len(problems):
+            problems.append(_never_trained(name, rows, data, right))
+    if more := wrong[len(problems) :]:
         hint = "the column of the labels: data.columns.label=NAME"
-        problems.append(Problem(LABEL_COLUMN, f"… and {more} more labels like these", hint))
+        what, fault = f"… and {len(more)} more labels like these", "a label that training does not know"
+        problems.append(Problem(LABEL_COLUMN, what, hint, rows=_rows_of(more, columns), fault=fault))
     return problems
+
+
+def _rows_of(names: Sequence[str], columns: Mapping[str, LabelColumn]) -> dict[str, np.ndarray]:
+    """The rows of each split that have one of these labels."""
+    found = {
+        split: [column.rows(name) for name in names if name in column.counts]
+        for split, column in columns.items()
+    }
+    return {split: np.unique(np.concatenate(rows)) for split, rows in found.items() if rows}
 
 
 def _too_few_labels(columns: Mapping[str, LabelColumn], least: int) -> Problem:
@@ -172,8 +186,11 @@ def _too_few_labels(columns: Mapping[str, LabelColumn], least: int) -> Problem:
     return Problem(LABEL_COLUMN, f"{found}; {elsewhere}", allowed)
 
 
-def _never_trained(name: str, count: int, places: str, seen: Sequence[str]) -> Problem:
+def _never_trained(
+    name: str, rows: Mapping[str, np.ndarray], data: "Mapping[str, Dataset]", seen: Sequence[str]
+) -> Problem:
     """A label that is only where it is to be recognised: mistyped, or too rare to be in every split."""
+    count = sum(map(len, rows.values()))
     what = f"label {name!r} never occurs in the training data"
     ways = "task.labels=[…] keeps classes without training examples"
     if count <= RARE:
@@ -181,7 +198,7 @@ def _never_trained(name: str, count: int, places: str, seen: Sequence[str]) -> P
         draw = "data.split.seed=1 holds out other rows, where no file is given for that"
         ways = f"or leave it out, or more rows of it; {draw}; {ways}"
     allowed = f"{listing(seen, most=8)}; {ways}"
-    return Problem(LABEL_COLUMN, f"{what}: {places}", f"{allowed}; {NUMBERED}", nearest(name, seen))
+    return row_problem(LABEL_COLUMN, what, rows, data, allowed, nearest=nearest(name, seen))
 
 
 def _class_weights(

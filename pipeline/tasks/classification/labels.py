@@ -4,8 +4,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+
+from pipeline.data.cells import Distinct
 
 Label = str | int | bool
 
@@ -66,22 +69,23 @@ def in_order(labels: Iterable[Label]) -> list[Label]:
     return sorted(labels, key=key)
 
 
-@dataclass
 class LabelColumn:
-    """What the label column of one split holds. Rows count from 1."""
+    """What the label column of one split holds: ``counts`` of labels by their names, and what is wrong. Rows count
+    from 1.
 
-    counts: Counter[str] = field(default_factory=Counter)
-    # A label by its name, and the rows that it is in (the first ones).
-    labels: dict[str, Label] = field(default_factory=dict)
-    rows: dict[str, list[int]] = field(default_factory=dict)
-    # What is wrong, by its kind: the first message, and the rows where.
-    faults: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
+    cells: of the column. separator: with one each may hold several labels.
+    """
 
-    def read(
-        self, cells: Iterable[Any], separator: str | None, class_names: Sequence[str] | None
-    ) -> "LabelColumn":
-        """Read every cell; with a ``separator`` each may hold several labels."""
-        for row, cell in enumerate(cells, start=1):
+    def __init__(
+        self, cells: Distinct, separator: str | None = None, class_names: Sequence[str] | None = None
+    ) -> None:
+        self.cells = cells
+        self.counts: Counter[str] = Counter()
+        self.labels: dict[str, Label] = {}
+        # In which of the distinct cells a label is, and which have a fault: its kind, and the first message.
+        self._places: dict[str, list[int]] = {}
+        self._faults: dict[str, tuple[str, list[int]]] = {}
+        for place, (cell, count) in enumerate(zip(cells.values, cells.counts().tolist(), strict=True)):
             try:
                 found = (
                     [one_label(cell, class_names)]
@@ -89,11 +93,21 @@ class LabelColumn:
                     else several_labels(cell, separator, class_names)
                 )
             except NotALabelError as fault:
-                self.faults.setdefault(fault.kind, (str(fault), []))[1].append(row)
+                self._faults.setdefault(fault.kind, (str(fault), []))[1].append(place)
                 continue
-            for label in {str(label): label for label in found}.items():
-                name, value = label
-                self.counts[name] += 1
+            for name, value in {str(label): label for label in found}.items():
+                self.counts[name] += count
                 self.labels.setdefault(name, value)
-                self.rows.setdefault(name, []).append(row)
-        return self
+                self._places.setdefault(name, []).append(place)
+
+    def rows(self, name: str) -> np.ndarray:
+        """Those with a label; none where it does not occur."""
+        return self._rows(self._places.get(name, []))
+
+    @property
+    def faults(self) -> dict[str, tuple[str, np.ndarray]]:
+        """What is wrong, by its kind: the first message, and the rows where."""
+        return {kind: (message, self._rows(places)) for kind, (message, places) in self._faults.items()}
+
+    def _rows(self, places: Sequence[int]) -> np.ndarray:
+        return np.flatnonzero(np.isin(self.cells.codes, places)) + 1

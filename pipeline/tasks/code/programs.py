@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Problem
-from pipeline.tasks.places import places_text
+from pipeline.tasks.places import row_problem
 from pipeline.tasks.writing.rows import check_rows, one_fault, references, rows_of, source_text
 
 if TYPE_CHECKING:
@@ -82,8 +82,9 @@ def faults(task: CodeGeneration, data: Mapping[str, Dataset]) -> list[Problem]:
         if missing:
             without[split] = missing
     if without:
-        what = f"there are no tests to run in {places_text(without, data, 'prompt')}"
-        problems.append(Problem("data.columns.tests", what, "tests in every row, or task.run_tests=false"))
+        where, allowed = "data.columns.tests", "tests in every row, or task.run_tests=false"
+        what = "there are no tests to run"
+        problems.append(row_problem(where, what, without, data, allowed, quoted="prompt", between=" in "))
     return problems
 
 

@@ -11,13 +11,13 @@ The first two may have a ``system`` text beside them. Lists may be JSON text, as
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem, listing, nearest
-from pipeline.tasks.places import places_text
+from pipeline.tasks.places import row_problem
 from pipeline.tasks.writing.words import mostly_ascii
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def check_all(data: DatasetDict, form: str, system: str | None) -> dict[str, Any
     Raises BadInput with every kind of fault in the data, and the rows that have it.
     """
     faults: dict[str, tuple[Fault, dict[str, list[int]]]] = {}
-    counts: list[int] = []
+    counts: Counter[int] = Counter()
     sample: list[str] = []
     for split, rows in data.items():
         for number, row in enumerate(rows, start=1):
@@ -233,23 +233,26 @@ def check_all(data: DatasetDict, form: str, system: str | None) -> dict[str, Any
                 places[str(split)].append(number)
                 continue
             if split == "train":
-                counts.append(sum(message["role"] == ASSISTANT for message in messages))
+                counts[sum(message["role"] == ASSISTANT for message in messages)] += 1
                 sample += [messages[-1]["content"]] if len(sample) < _SAMPLE else []
     if faults:
         raise BadInput(_problems(faults, data, FORMS[form].asked))
     latin = mostly_ascii(sample)
-    return {"conversations": len(counts), "fewest": min(counts), "most": max(counts), "latin": latin}
+    return {"conversations": counts.total(), "fewest": min(counts), "most": max(counts), "latin": latin}
 
 
 def _problems(
     faults: Mapping[str, tuple[Fault, dict[str, list[int]]]], data: DatasetDict, column: str
 ) -> list[Problem]:
     problems = [
-        Problem(
+        row_problem(
             f"data.columns.{column}",
-            f"{fault.what}: {places_text(places, data, column)}",
+            fault.what,
+            places,
+            data,
             fault.allowed,
-            fault.nearest,
+            nearest=fault.nearest,
+            quoted=column,
         )
         for fault, places in list(faults.values())[:_MOST_FAULTS]
     ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.data.origins import visible
 from pipeline.errors import BadInput, Problem, listing
 from pipeline.tasks.embedding.pooling import usual_pooling
 from pipeline.tasks.embedding.rows import FORMS, Form, form_of, label_problems, problems_of
-from pipeline.tasks.places import places_text
+from pipeline.tasks.places import row_problem
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -29,7 +30,7 @@ def learn_head(task: SentenceEmbedding, data: DatasetDict, config: PretrainedCon
 
     Raises BadInput for columns of no form, an objective that does not suit them, and faulty rows, all of them.
     """
-    there = data["train"].column_names
+    there = visible(data["train"].column_names)
     form = form_of(there)
     objective = task.objective or OBJECTIVES[form][0]
     hard = form == "pairs" and "negative" in there
@@ -70,6 +71,6 @@ def _range(given: tuple[float, float] | None, data: DatasetDict) -> list[float]:
         for split, rows in data.items()
     }
     if given and any(places.values()):
-        what = f"scores outside of {low:g} to {high:g}: {places_text(places, data)}"
-        raise BadInput(Problem("task.score_range", what, "the lowest and the highest score there is"))
+        what, allowed = f"scores outside of {low:g} to {high:g}", "the lowest and the highest score there is"
+        raise BadInput(row_problem("task.score_range", what, places, data, allowed))
     return [float(low), float(high)]

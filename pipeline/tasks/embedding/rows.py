@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.errors import BadInput, Problem, listing
 from pipeline.tasks.classification.labels import NotALabelError, one_label
-from pipeline.tasks.places import places_text
+from pipeline.tasks.places import row_problem
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -83,7 +83,7 @@ def problems_of(splits: Mapping[str, Dataset], form: Form, least_negatives: int 
             for what, numbers in whats.items():
                 kinds.setdefault((column, what), {})[split] = numbers
     return [
-        Problem(f"data.columns.{column}", f"{what}: {places_text(places, splits)}", _WANTED[column])
+        row_problem(f"data.columns.{column}", what, places, splits, _WANTED[column])
         for (column, what), places in kinds.items()
     ]
 
@@ -101,7 +101,7 @@ def label_problems(labels: Sequence[Any]) -> list[Problem]:
 
 
 _COLUMNS = ("text", "text_pair", "score", "positive", "negative", "label")
-_TEXT = "a text in every row; rows are numbered within their split, not within the file"
+_TEXT = "a text in every row"
 _WANTED = {
     "text": _TEXT,
     "text_pair": _TEXT,

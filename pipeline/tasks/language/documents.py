@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.cells import numbered
 from pipeline.errors import BadInput, Problem
-from pipeline.tasks.places import places_text
+from pipeline.tasks.places import row_problem
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -21,18 +23,21 @@ def count_documents(data: DatasetDict) -> dict[str, dict[str, int]]:
     Raises BadInput for rows that hold no text, and for splits in which there is none at all.
     """
     problems, documents, empty = [], {}, {}
-    wrong: dict[str, list[int]] = {}
+    wrong: dict[str, Sequence[int]] = {}
     for split, rows in data.items():
-        texts = rows["text"][:]
-        if numbers := [number for number, text in enumerate(texts, start=1) if not isinstance(text, str)]:
+        numbers, empty[split] = array("I"), 0
+        for number, text in numbered(rows, "text"):
+            if not isinstance(text, str):
+                numbers.append(number)
+            else:
+                empty[split] += not text.strip()
+        documents[split] = len(rows) - len(numbers) - empty[split]
+        if numbers:
             wrong[split] = numbers
-            continue
-        empty[split] = sum(not text.strip() for text in texts)
-        documents[split] = len(texts) - empty[split]
-        if not documents[split]:
+        elif not documents[split]:
             problems.append(Problem(f"data ({split} split)", "has no text in any row", "documents with text"))
     if wrong:
-        problems.append(Problem(ROLE, f"is no text in {places_text(wrong, data)}", "a text in every row"))
+        problems.append(row_problem(ROLE, "is no text", wrong, data, "a text in every row", between=" in "))
     if problems:
         raise BadInput(problems)
     return {"documents": documents, "empty": empty}

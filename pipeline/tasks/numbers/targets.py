@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.cells import numbered
+from pipeline.data.origins import visible
 from pipeline.errors import BadInput, Problem, listing
 from pipeline.tasks.classification.head import text_problems
 from pipeline.tasks.faults import FaultError, Faults, FaultsOfBatch
@@ -49,7 +51,8 @@ def learn_targets(names: Sequence[str], data: "DatasetDict") -> "Head":
         problems += found
         if found:
             continue
-        columns[name] = np.array([number(cell) for cell in data["train"][name][:]])
+        cells = (number(cell) for _, cell in numbered(data["train"], name))
+        columns[name] = np.fromiter(cells, dtype=np.float64, count=len(data["train"]))
         with np.errstate(over="ignore"):
             deviation = columns[name].std()
         if np.ptp(columns[name]) == 0:
@@ -76,11 +79,11 @@ def _column_problems(name: str, data: "DatasetDict") -> list[Problem]:
     where = f"data.columns.{name}"
     missing = [split for split, rows in data.items() if name not in rows.column_names]
     if missing:
-        there = listing(data[missing[0]].column_names)
+        there = listing(visible(data[missing[0]].column_names))
         return [Problem(where, f"{listing(missing)} has no column {name!r}", f"columns: {there}")]
     faults = Faults()
     for split, rows in data.items():
-        for row, cell in enumerate(rows[name][:], start=1):
+        for row, cell in numbered(rows, name):
             try:
                 number(cell)
             except FaultError as fault:

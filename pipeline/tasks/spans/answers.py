@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem
-from pipeline.tasks.places import places_text
+from pipeline.tasks.places import row_problem
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pipeline.tasks.base import Head
 
 ANSWERS = "data.columns.answers"
-NUMBERED = "rows are numbered within their split"
 # Rows that are read at one time.
 CHUNK = 1_000
 FORMS = (
@@ -127,9 +126,7 @@ def learn_head(data: DatasetDict) -> Head:
     if faults:
         raise BadInput(
             [
-                Problem(
-                    where, f"{what}: {places_text(places, data, 'question')}", f"{_right(where)}; {NUMBERED}"
-                )
+                row_problem(where, what, places, data, _right(where), quoted="question")
                 for where, what, places in faults.values()
             ]
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.origins import visible
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.tasks.classification.labels import in_order
-from pipeline.tasks.places import places_text
+from pipeline.tasks.places import row_problem
 from pipeline.tasks.tagging.rows import SPANS, TAGS, TEXT, WORDS, RowError, tags_of, words_of
 from pipeline.tasks.tagging.schemes import (
     OUTSIDE,
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from pipeline.tasks.base import Head
     from pipeline.tasks.token_classification import TokenClassification
 
-NUMBERED = "rows are numbered within their split"
 # Kinds of fault, and tags, that are shown; rows that are read at one time.
 MOST, CHUNK = 5, 1_000
 
@@ -39,7 +40,7 @@ class Column:
 
     counts: Counter[str] = field(default_factory=Counter)
     spans: Counter[str] = field(default_factory=Counter)
-    rows: dict[str, list[int]] = field(default_factory=dict)
+    rows: dict[str, array[int]] = field(default_factory=dict)
     words: int = 0
     empty: int = 0
     faults: dict[tuple[str, str], tuple[str, list[int]]] = field(default_factory=dict)
@@ -77,7 +78,7 @@ def _input_of(data: DatasetDict) -> str:
     for name, needed in pairs.items():
         if all(set(needed) <= set(rows.column_names) for rows in data.values()):
             return name
-    have = data["train"].column_names
+    have = visible(data["train"].column_names)
     what = f"train has the columns {listing(have)}"
     allowed = "tokens and tags, or text and spans, in every split; say which with data.columns.tags=NAME"
     if "text" in have and "tags" in have:
@@ -126,7 +127,7 @@ def _read(task: TokenClassification, rows: Dataset, head: Head) -> Column:
         column.empty += not len(words)
         column.counts.update(tags)
         for tag in dict.fromkeys(tags):
-            column.rows.setdefault(tag, []).append(number)
+            column.rows.setdefault(tag, array("I")).append(number)
         if scheme_of(tags) != "none":
             column.spans.update(kind for kind, _, _ in entities(tags, "bio"))
     return column
@@ -143,8 +144,9 @@ def _faults(columns: Mapping[str, Column], data: DatasetDict) -> list[Problem]:
         }
         message = next(iter(found.values()))[0]
         quoted = "text" if "text" in data["train"].column_names else "tokens"
-        places = places_text({split: rows for split, (_, rows) in found.items()}, data, quoted)
-        problems.append(Problem(where, f"{message}: {places}", f"{_allowed(where, kind)}; {NUMBERED}"))
+        places = {split: rows for split, (_, rows) in found.items()}
+        allowed = _allowed(where, kind)
+        problems.append(row_problem(where, message, places, data, allowed, quoted=quoted))
     return problems
 
 
@@ -217,8 +219,8 @@ def _label_problems(
         else:
             where, what = TAGS, f"tag {tag!r} never occurs in the training data"
             allowed = f"{listing(labels, MOST * 4)}; task.labels=[…] keeps tags without training examples"
-        what = f"{what}: {places_text(rows, data, quoted)}"
-        problems.append(Problem(where, what, f"{allowed}; {NUMBERED}", nearest(tag, labels)))
+        close = nearest(tag, labels)
+        problems.append(row_problem(where, what, rows, data, allowed, nearest=close, quoted=quoted))
     if len(wrong) > MOST:
         problems.append(Problem(TAGS, f"… and {len(wrong) - MOST} more tags like these", "the tags' column"))
     return problems

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem
-from pipeline.tasks.places import places_text
+from pipeline.tasks.places import row_problem
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -54,8 +54,14 @@ def check_rows(
                         faults.setdefault((role, str(fault)), {}).setdefault(split, []).append(number)
     quoted = next((name for name in columns if any(name in rows.column_names for rows in data.values())), "")
     return [
-        Problem(
-            f"data.columns.{role}", f"{what} in {places_text(places, data, quoted)}", "a text in every row"
+        row_problem(
+            f"data.columns.{role}",
+            what,
+            places,
+            data,
+            "a text in every row",
+            quoted=quoted,
+            between=" in ",
         )
         for (role, what), places in faults.items()
     ]

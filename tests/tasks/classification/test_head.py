@@ -179,6 +179,6 @@ def test_weights_by_label() -> None:
 
 def test_a_wrong_column_is_not_a_thousand_problems() -> None:
     (problem,) = problems(splits(train=[number + 0.5 for number in range(1000)]))
-    assert "1000 rows in all" in problem.what
+    assert "1,000 rows in all" in problem.what
     found = problems(splits(train=["a", "b"], test=[f"id {number}" for number in range(1000)]))
     assert len(found) == 4 and "997 more" in found[-1].what and "data.columns.label" in found[-1].allowed

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from datasets import Dataset
 
+from pipeline.data.cells import distinct
 from pipeline.tasks.classification.labels import (
     LabelColumn,
     NotALabelError,
@@ -62,13 +64,20 @@ def test_order() -> None:
 
 
 def test_a_column_is_counted_with_its_rows() -> None:
-    column = LabelColumn().read(["a", "b", None, "a", 0.5], separator=None, class_names=None)
+    column = LabelColumn(distinct(Dataset.from_dict({"label": ["a", "b", None, "a", ""]}), "label"))
     assert dict(column.counts) == {"a": 2, "b": 1}
-    assert column.rows == {"a": [1, 4], "b": [2]}
-    assert [rows for _, rows in column.faults.values()] == [[3], [5]]
+    assert [column.rows(name).tolist() for name in ("a", "b", "c")] == [[1, 4], [2], []]
+    assert [rows.tolist() for _, rows in column.faults.values()] == [[3, 5]]
+
+
+def test_several_labels_in_a_cell() -> None:
+    cells = distinct(Dataset.from_dict({"label": ["a,b", "b", None, "b, a", "a,b"]}), "label")
+    column = LabelColumn(cells, separator=",")
+    assert dict(column.counts) == {"a": 3, "b": 4}
+    assert column.rows("a").tolist() == [1, 4, 5] and column.rows("b").tolist() == [1, 2, 4, 5]
 
 
 def test_faults_of_one_kind_are_one_fault() -> None:
-    column = LabelColumn().read([0.5, 1.5, None], separator=None, class_names=None)
+    column = LabelColumn(distinct(Dataset.from_dict({"label": [0.5, 1.5, None]}), "label"))
     (message, rows), (_, empty) = column.faults.values()
-    assert "the fraction 0.5" in message and rows == [1, 2] and empty == [3]
+    assert "the fraction 0.5" in message and rows.tolist() == [1, 2] and empty.tolist() == [3]
