@@ -114,10 +114,18 @@ def table(done: Sequence[Done]) -> list[list[str]]:
     """The runs of a chain: a header, and a row for each."""
     rows = [["stage", "task", "data", "steps", "score", "directory"]]
     for run, metrics in done:
-        manifest = run.manifest()
-        choices, name = manifest["choices"], manifest["stage"]["name"]
+        choices = run.manifest()["choices"]
         steps = f"{metrics['total_steps']:,}"
-        rows.append([name, choices["task"], choices["data"], steps, _score(metrics), str(run.folder)])
+        rows.append(
+            [
+                str(choices.get("stage")),
+                choices["task"],
+                choices["data"],
+                steps,
+                _score(metrics),
+                str(run.folder),
+            ]
+        )
     return rows
 
 

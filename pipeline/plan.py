@@ -27,8 +27,8 @@ def main() -> None:
     from pipeline.chain import prepare_chain
     from pipeline.reporting.tables import show_pairs
 
-    for title, rows in prepare_chain(stages).plans():
-        show_pairs(title, rows, error=False)
+    for title, pairs in prepare_chain(stages).plans():
+        show_pairs(title, pairs, error=False)
 
 
 if __name__ == "__main__":

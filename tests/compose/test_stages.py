@@ -1,7 +1,9 @@
 """A chain of stages is the call composed once for each, and everything that is wrong in any of them is said at once."""
 
 import pytest
+import yaml
 
+from pipeline.compose.command_line import Call, check
 from pipeline.compose.composing import compose, compose_all
 from pipeline.compose.run_spec import load
 from pipeline.compose.stages import Stage, compose_stages, named
@@ -161,3 +163,13 @@ def test_a_later_stage_starts_from_a_run_and_keeps_its_own_options():
         )
         assert model.sha256 is None and model.dropout == 0.3
     assert second.spec.model.from_scratch  # the stage itself is as it was
+
+
+def test_the_configurations_of_all_stages_are_printed(capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit):
+        check(Call("train", ("stages=[first,second]",), cfg=True))
+    shown = list(yaml.safe_load_all(capsys.readouterr().out))
+    assert [config["data"]["_target_"].rpartition(".")[2] for config in shown] == [
+        "PythonDocs",
+        "MovieSnippets",
+    ]
