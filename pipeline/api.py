@@ -11,9 +11,9 @@ from pipeline.errors import BadInput, Problem
 from pipeline.runs.directory import RunDirectory, open_run
 
 if TYPE_CHECKING:
+    from pipeline.chain import Chain
     from pipeline.data.prepare import Prepared
     from pipeline.launch.inference import Trained
-    from pipeline.starting import Start
 
 
 class Run:
@@ -32,24 +32,27 @@ class Run:
 
     @classmethod
     def train(cls, overrides: Sequence[str] = (), config_dir: str | None = None) -> Run:
-        """Compose, check, prepare, freeze and train one run, as ``pipeline.train`` does with these words.
+        """Compose, check, prepare, freeze and train one run, as ``pipeline.train`` does with these words. With
+        ``stages`` one after another; the run is then that of the last stage.
 
         Raises Interrupted when it was asked to stop; the directory can be resumed then.
         """
-        start = _start("train", overrides, config_dir)
-        run, resumed = start.freeze_or_resume()
-        start.launch(run, resumed)
+        run, _ = _chain("train", overrides, config_dir).work()[-1]
         return cls(run.folder)
 
     @staticmethod
     def plan(overrides: Sequence[str] = (), config_dir: str | None = None) -> dict[str, str]:
-        """What training would do and cost; nothing is trained and no run directory written."""
-        return dict(_start("plan", overrides, config_dir).ready.plan())
+        """What training would do and cost; nothing is trained and no run directory written. With ``stages`` each
+        line is named after its stage too: ``pretrain: steps``."""
+        chain = _chain("plan", overrides, config_dir)
+        whose = [f"{stage.name}: " if stage.name else "" for stage in chain.stages]
+        plans = zip(whose, chain.plans(), strict=True)
+        return {start + what: text for start, (_, rows) in plans for what, text in rows}
 
     @staticmethod
     def prepare(overrides: Sequence[str] = (), config_dir: str | None = None) -> Prepared:
-        """Download, check, split, encode and cache data and model."""
-        return _start("prepare", overrides, config_dir).ready.prepared
+        """Download, check, split, encode and cache data and model; of several ``stages`` what the last one has."""
+        return _chain("prepare", overrides, config_dir).ready[-1].prepared
 
     @property
     def folder(self) -> Path:
@@ -120,10 +123,10 @@ def _as_rows(rows: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
         yield {"text": row} if isinstance(row, str) else row
 
 
-def _start(command: str, overrides: Sequence[str], config_dir: str | None) -> Start:
+def _chain(command: str, overrides: Sequence[str], config_dir: str | None) -> Chain:
+    from pipeline.chain import prepare_chain
     from pipeline.compose.command_line import Call, check
-    from pipeline.starting import prepare_start
 
     if isinstance(overrides, str):
         raise TypeError("overrides are a list of texts, one for each word of the command line")
-    return prepare_start(*check(Call(command, tuple(overrides), config_dir=config_dir)))
+    return prepare_chain(check(Call(command, tuple(overrides), config_dir=config_dir)))

@@ -23,11 +23,12 @@ def main() -> None:
             rows, notes = compare(call.overrides)
         return show_rows("comparison (tokens/s in training: an estimate)", rows, notes)
 
-    checked = check(call)
+    stages = check(call)
+    from pipeline.chain import prepare_chain
     from pipeline.reporting.tables import show_pairs
-    from pipeline.starting import prepare_start
 
-    show_pairs("plan", prepare_start(*checked).ready.plan(), error=False)
+    for title, pairs in prepare_chain(stages).plans():
+        show_pairs(title, pairs, error=False)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ from pipeline.compose.command_line import check, outcome, parse
 
 
 def main() -> None:
-    """Prepare one run."""
-    checked = check(parse(sys.argv[1:], command="prepare"))
+    """Prepare one run, or every stage of a chain."""
+    stages = check(parse(sys.argv[1:], command="prepare"))
+    from pipeline.chain import prepare_chain
     from pipeline.reporting.tables import show_pairs
-    from pipeline.starting import prepare_start
 
-    show_pairs("prepared", prepare_start(*checked).ready.prepared.table(), error=False)
+    for title, ready in prepare_chain(stages).titled("prepared"):
+        show_pairs(title, ready.prepared.table(), error=False)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ class Start:
 
     composed: Composed
     ready: Ready
+    # What its manifest says besides: the place in a chain.
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def freeze_or_resume(self) -> tuple[RunDirectory, bool]:
         """The run directory to work in, and whether it is one that was cut off before.
@@ -33,10 +35,10 @@ class Start:
         """
         spec, prepared, files = self.ready.spec, self.ready.prepared, frozen_files(self.composed)
         if spec.resume is None:
-            return freeze(spec, prepared, files), False
+            return freeze(spec, prepared, files, **self.facts), False
         if spec.resume == "auto":
             run = unfinished(home(spec), run_id(spec, prepared))
-            return (run, True) if run else (freeze(spec, prepared, files), False)
+            return (run, True) if run else (freeze(spec, prepared, files, **self.facts), False)
         run = open_run(spec.resume, "resume")
         for name, content in files.items():
             write_whole(run.folder / name, content)
@@ -55,11 +57,11 @@ class Start:
             raise
 
 
-def prepare_start(composed: Composed, spec: RunSpec) -> Start:
+def prepare_start(composed: Composed, spec: RunSpec, **facts: Any) -> Start:
     """Prepare the data and the model of a checked configuration; nothing is written to the outputs.
 
-    With `resume=DIR` the configuration is the frozen one, not today's defaults, with the overrides on top.
-    Raises BadInput, also where a run cannot go on as asked.
+    facts: what the manifest of a new run says besides. With `resume=DIR` the configuration is the frozen one, not
+    today's defaults, with the overrides on top. Raises BadInput, also where a run cannot go on as asked.
     """
     run = None if spec.resume in (None, "auto") else open_run(str(spec.resume), "resume")
     if run is not None:
@@ -73,7 +75,7 @@ def prepare_start(composed: Composed, spec: RunSpec) -> Start:
     ready = get_ready(spec)
     if run is not None:
         check_resumable(run, spec, ready.prepared)
-    return Start(composed, ready)
+    return Start(composed, ready, facts)
 
 
 def work_on(folder: str) -> tuple[RunDirectory, dict[str, Any]]:

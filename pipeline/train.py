@@ -8,7 +8,8 @@ WRITTEN = ["metrics.json", "model", "predictions/test.jsonl", "README.md", "conf
 
 
 def main() -> None:
-    """Train one run, or with -m a grid of runs; with `run=DIR` work in a frozen run directory."""
+    """Train one run, with `stages` several one after another, or with -m a grid of runs; with `run=DIR` work in a
+    frozen run directory."""
     call = parse(sys.argv[1:], command="train")
     if call.multirun:
         from pipeline.compose.multirun import run_multirun
@@ -20,19 +21,22 @@ def main() -> None:
         return show_paths(board.folder, ["leaderboard.csv"])
 
     folder = call.given("run")
-    composed_and_spec = None if folder else check(call)
-    from pipeline.reporting.tables import show_best, show_pairs, show_paths, show_scores
-    from pipeline.starting import prepare_start, work_on
+    stages = [] if folder else check(call)
+    from pipeline.chain import prepare_chain, table
+    from pipeline.reporting.tables import show_best, show_pairs, show_paths, show_rows, show_scores
+    from pipeline.starting import work_on
 
-    if composed_and_spec is None:
-        run, metrics = work_on(str(folder))
+    if folder:
+        done = [work_on(folder)]
     else:
-        start = prepare_start(*composed_and_spec)
-        show_pairs("plan", start.ready.plan())
-        run, resumed = start.freeze_or_resume()
-        print(f"{'resuming' if resumed else 'run'} {run.folder}", file=sys.stderr)
-        metrics = start.launch(run, resumed)
+        chain = prepare_chain(stages)
+        for title, rows in chain.plans():
+            show_pairs(title, rows)
+        done = chain.work()
+    run, metrics = done[-1]
     if metrics:  # processes other than the first have none
+        if len(done) > 1:
+            show_rows("stages", table(done))
         show_scores(metrics, metrics["tables"])
         show_best(metrics, chosen=run.best_checkpoint.exists())
         show_paths(run.folder, WRITTEN)

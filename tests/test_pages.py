@@ -1,4 +1,4 @@
-"""README.md, docs/guide.md and docs/models.md work as they stand: every command of them is run.
+"""README.md, docs/guide.md, docs/models.md and docs/stages.md work as they stand: every command of them is run.
 
 Trainings are cut short by a few more words (`SHORTER`) at the end of each call of train, plan and prepare
 that does not name a run. A comment above a block changes that: "composed only" (it needs a hub or a GPU)
@@ -20,10 +20,11 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.conftest import ROOT, environment
-from tests.documents import Block, blocks
+from tests.documents import Block, blocks, write_files
 
 README, GUIDE, MODELS = ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/models.md"
-PAGES = (README, GUIDE, MODELS)
+STAGES = ROOT / "docs/stages.md"
+PAGES = (README, GUIDE, MODELS, STAGES)
 # Of their own test, beside the tasks.
 TASK_PAGES = sorted(f"docs/tasks/{path.name}" for path in (ROOT / "docs/tasks").glob("*.md"))
 SHORTER = ["data.limit=64", "trainer.max_steps=4", "hardware.threads=1"]
@@ -55,6 +56,7 @@ def folder(tmp_path: Path, reviews: Path, finished: Path) -> Path:
         with (tmp_path / name).open("w", newline="") as file:
             csv.writer(file).writerows([["review body", "stars"], *some])
     shutil.copytree(finished, tmp_path / "outputs/text_classification/reviews" / finished.name)
+    write_files(STAGES, tmp_path)
     return tmp_path
 
 
@@ -88,8 +90,9 @@ def test_commands_run(block: Block, folder: Path):
     done = bash(block, folder, SHORTER)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line for line in block.text.splitlines() if "pipeline.train " in line]
-    grids = {" -m strategy=lora,full seed=0,1": 4, " -m experiment=": 2, "--help": 0, "--cfg": 0}
-    expected = sum(next((jobs for word, jobs in grids.items() if word in line), 1) for line in lines)
+    several = {" -m strategy=lora,full seed=0,1": 4, " -m experiment=": 2, "--help": 0, "--cfg": 0}
+    several["stages=[pretrain,adapt,finetune]"] = 3
+    expected = sum(next((jobs for word, jobs in several.items() if word in line), 1) for line in lines)
     runs = [path for path in folder.glob("outputs/*/*/*/manifest.json") if "/reviews/" not in str(path)]
     assert len(runs) == expected
     assert all((path.parent / "model/model.safetensors").is_file() for path in runs)
@@ -163,7 +166,7 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
     "page",
     [
         "README.md",
-        *(f"docs/{name}.md" for name in ("guide", "options", "models", "extending", "decisions")),
+        *(f"docs/{name}.md" for name in ("guide", "options", "models", "stages", "extending", "decisions")),
         *TASK_PAGES,
     ],
 )

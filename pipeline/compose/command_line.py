@@ -11,7 +11,7 @@ Standard library only until something is composed. A command reads::
             from pipeline.compose.multirun import run_multirun
 
             return run_multirun(call, train_frozen)  # train_frozen(config) is called with config.run = DIR
-        composed, spec = check(call)  # every mistake at once; answers --cfg job itself
+        chain = check(call)  # every mistake at once; answers --cfg job itself
         ...
 
     if __name__ == "__main__":
@@ -42,8 +42,7 @@ from pipeline.errors import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.compose.composing import Composed
-    from pipeline.compose.run_spec import RunSpec
+    from pipeline.compose.stages import Stage
 
 # What a shell reports for a program ended by Ctrl-C.
 KEYBOARD_INTERRUPT = 130
@@ -123,24 +122,27 @@ def parse(argv: Sequence[str], command: str) -> Call:
     )
 
 
-def check(call: Call) -> "tuple[Composed, RunSpec]":
-    """Compose and check the configuration; with ``--cfg job`` print it and leave.
+def check(call: Call) -> "list[Stage]":
+    """Compose and check the configuration, that of every stage of a chain; with ``--cfg job`` print it and leave.
 
     Raises BadInput with every mistake. Imports nothing that takes long.
     """
     from pipeline.compose.composing import compose
     from pipeline.compose.run_spec import load
+    from pipeline.compose.stages import Stage, compose_stages, named
 
     composed = compose(call.overrides, call.config_dir)
     with locations.using(call.config_dir):  # What it recommends may lie there.
-        spec = load(composed)
+        chain = compose_stages(composed) if named(composed) else [Stage(composed, load(composed))]
     if call.cfg:
         from omegaconf import OmegaConf
 
-        shown = OmegaConf.create(spec.public) if call.resolve else composed.config
-        sys.stdout.write(OmegaConf.to_yaml(shown))
+        for stage in chain:
+            shown = OmegaConf.create(stage.spec.public) if call.resolve else stage.composed.config
+            sys.stdout.write(f"--- # {stage.title}\n" if stage.title else "")
+            sys.stdout.write(OmegaConf.to_yaml(shown))
         raise SystemExit(FINISHED)
-    return composed, spec
+    return chain
 
 
 def outcome(main: Callable[[], object]) -> NoReturn:

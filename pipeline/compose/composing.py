@@ -97,7 +97,17 @@ def compose_all(overrides: Sequence[str], config_dir: str | None = None) -> list
         if parsed.problems:
             raise BadInput([*parsed.problems, *_other_problems(parsed, config_dir)])
         jobs = expand([override for override in parsed.overrides if not override.is_hydra_override()])
-        return [compose(job, config_dir) for job in jobs]
+        return [_alone(compose(job, config_dir)) for job in jobs]
+
+
+def _alone(job: Composed) -> Composed:
+    """``job`` as one of several, none of which can be a chain of stages: they are frozen before any has trained."""
+    if not job.config.get("stages"):
+        return job
+    what = "a chain of stages is no job of -m: its jobs are frozen before the first one has trained"
+    loop = "for seed in 0 1 2; do python -m pipeline.train stages=… seed=$seed; done"
+    problem = Problem("stages", what, f"one call for each chain: {loop}")
+    return replace(job, problems=(*job.problems, problem))
 
 
 def config_loader() -> ConfigLoaderImpl:

@@ -36,6 +36,7 @@ class Root:
     tags: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     train: bool = True
+    stages: tuple[str, ...] = ()
     resume: str | None = None
     run: str | None = None
     input: str | None = None
@@ -66,6 +67,7 @@ class RunSpec:
     tags: tuple[str, ...]
     seed: int
     train: bool
+    stages: tuple[str, ...]
     resume: str | None
     run: str | None
     input: str | None
@@ -100,7 +102,7 @@ SINGLE = {
 }
 SEVERAL = {"callbacks": Kind(CallbackSpec, CallbackLeaf), "logger": Kind(LoggerSpec, LoggerLeaf)}
 # Groups that only change what others set.
-OVERLAYS = ("experiment", "debug")
+OVERLAYS = ("experiment", "stage", "debug")
 GROUPS = (*SINGLE, *SEVERAL, *OVERLAYS)
 
 

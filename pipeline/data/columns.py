@@ -87,13 +87,14 @@ def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict
 
 def texts_of(task: Task, rows: Dataset) -> Iterator[str]:
     """All texts in the columns of a task: what a tokenizer is trained on."""
-
-    def within(cell: Any) -> Iterator[str]:
-        if isinstance(cell, str):
-            yield cell
-        elif isinstance(cell, list | dict):
-            for part in cell.values() if isinstance(cell, dict) else cell:
-                yield from within(part)
-
     for row in rows.select_columns([name for name in rows.column_names if name in task.columns]):
-        yield from within(row)
+        yield from texts_within(row)
+
+
+def texts_within(cell: Any) -> Iterator[str]:
+    """The texts in a cell, whatever it is made of."""
+    if isinstance(cell, str):
+        yield cell
+    elif isinstance(cell, list | dict):
+        for part in cell.values() if isinstance(cell, dict) else cell:
+            yield from texts_within(part)

@@ -109,8 +109,18 @@ class Checkpoint:
 
     def trained(self, folder: str) -> "Checkpoint":
         """What a run left in ``folder``, as a checkpoint to be used as this one was."""
-        new: Any = {"from_scratch": False, "sizes": {}, "vocab_size": None}
-        return dataclasses.replace(self, checkpoint=folder, revision=None, sha256=None, **new)
+        return dataclasses.replace(self, **self.values_of_trained(folder))
+
+    @staticmethod
+    def values_of_trained(folder: str) -> dict[str, Any]:
+        """What :meth:`trained` sets, by field."""
+        new = {"from_scratch": False, "sizes": {}, "vocab_size": None}
+        return {"checkpoint": folder, "revision": None, "sha256": None, **new}
+
+    def like(self, folder: str) -> "Checkpoint":
+        """A checkpoint of the same kind without weights, with configuration and tokenizer of ``folder``: what a model
+        is planned by that is yet to be trained."""
+        return dataclasses.replace(self.trained(folder), from_scratch=True)
 
     def config(self, folder: str, **values: Any) -> "PretrainedConfig":
         """The checkpoint's configuration with ``values`` set in it.

@@ -28,6 +28,7 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
         f"---\nlibrary_name: transformers\ntags: [hydratune, {manifest['task']}]\n---",
         f"# {manifest['name']}",
         _made(manifest, metrics),
+        *_chain(manifest),
         "## Scores",
         markdown_table([["metric", "value"], *[[name, f"{value:.4f}"] for name, value in main.items()]]),
         *[f"### {name}\n\n{markdown_table(rows)}" for name, rows in tables.items()],
@@ -61,6 +62,16 @@ def _made(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
         f"`data={choices['data']}`: {prepared['trainable']:,} of {prepared['total']:,} parameters were trained on "
         f"{prepared['rows'].get('train', 0):,} rows. The best checkpoint was step {metrics['best_step']}."
     )
+
+
+def _chain(manifest: Mapping[str, Any]) -> list[str]:
+    """Where the run stands in a chain of stages, if it does in one."""
+    if not (stage := manifest.get("stage")):
+        return []
+    text = f"It is stage {stage['number']} of {stage['of']} of a chain, `{stage['name']}`"
+    if source := stage["from"]:
+        text += f", and started from the weights of the run `{source['id']}`, the stage before it"
+    return [f"{text}."]
 
 
 def _adapter(run: RunDirectory, head: Mapping[str, Any]) -> list[str]:

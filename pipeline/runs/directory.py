@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -170,9 +170,15 @@ def create(parent: Path, name: str, files: dict[str, str], manifest: dict[str, A
 
 def unfinished(parent: Path, run_id: str) -> RunDirectory | None:
     """The newest run below `parent` with this id that has not finished and that nobody works on."""
-    candidates: Sequence[Path] = sorted(parent.glob(f"*-{run_id}*/manifest.json"), reverse=True)
-    for path in candidates:
-        run = RunDirectory(path.parent.resolve())
-        if run.state != FINISHED and not run.is_worked_on():
-            return run
-    return None
+    runs = _newest_first(parent, run_id)
+    return next((run for run in runs if run.state != FINISHED and not run.is_worked_on()), None)
+
+
+def finished(parent: Path, run_id: str) -> RunDirectory | None:
+    """The newest run below `parent` with this id that has finished."""
+    return next((run for run in _newest_first(parent, run_id) if run.state == FINISHED), None)
+
+
+def _newest_first(parent: Path, run_id: str) -> Iterator[RunDirectory]:
+    for path in sorted(parent.glob(f"*-{run_id}*/manifest.json"), reverse=True):
+        yield RunDirectory(path.parent.resolve())

@@ -17,7 +17,8 @@ from pipeline.compose.command_line import check, outcome, parse
 
 def main() -> None:
     call = parse(sys.argv[1:], command="train")
-    composed, spec = check(call)
+    (stage,) = check(call)
+    spec = stage.spec
     heavy = {"torch", "transformers", "datasets", "lightning"}
     heavy |= {"wandb", "peft", "pandas", "sklearn", "pyarrow", "torchmetrics"}
     print(spec.name, sorted(heavy & set(sys.modules)))

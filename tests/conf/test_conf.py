@@ -23,6 +23,7 @@ EXPECTED = {
     "optimizer": 3,
     "paths": 1,
     "scheduler": 4,
+    "stage": 3,
     "strategy": 3,
     "task": 13,
     "trainer": 1,
