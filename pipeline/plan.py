@@ -24,10 +24,13 @@ def main() -> None:
         return show_rows("comparison (tokens/s in training: an estimate)", rows, notes)
 
     checked = check(call)
+    from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_pairs
     from pipeline.starting import prepare_start
 
-    show_pairs("plan", prepare_start(*checked).ready.plan(), error=False)
+    ready = prepare_start(*checked).ready
+    show_pairs("plan", ready.plan(), error=False)
+    show_audit(ready.audit, error=False)
 
 
 if __name__ == "__main__":

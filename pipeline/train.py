@@ -4,7 +4,15 @@ import sys
 
 from pipeline.compose.command_line import check, outcome, parse
 
-WRITTEN = ["metrics.json", "model", "predictions/test.jsonl", "README.md", "config.yaml", "logs"]
+WRITTEN = [
+    "metrics.json",
+    "model",
+    "predictions/test.jsonl",
+    "README.md",
+    "audit.json",
+    "config.yaml",
+    "logs",
+]
 
 
 def main() -> None:
@@ -21,6 +29,7 @@ def main() -> None:
 
     folder = call.given("run")
     composed_and_spec = None if folder else check(call)
+    from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_best, show_pairs, show_paths, show_scores
     from pipeline.starting import prepare_start, work_on
 
@@ -29,6 +38,7 @@ def main() -> None:
     else:
         start = prepare_start(*composed_and_spec)
         show_pairs("plan", start.ready.plan())
+        show_audit(start.ready.audit, lengths=False)
         run, resumed = start.freeze_or_resume()
         print(f"{'resuming' if resumed else 'run'} {run.folder}", file=sys.stderr)
         metrics = start.launch(run, resumed)
