@@ -25,10 +25,13 @@ def main() -> None:
 
     stages = check(call)
     from pipeline.chain import prepare_chain
+    from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_pairs
 
-    for title, pairs in prepare_chain(stages).plans():
+    chain = prepare_chain(stages)
+    for (title, pairs), ready in zip(chain.plans(), chain.ready, strict=True):
         show_pairs(title, pairs, error=False)
+        show_audit(ready.audit, error=False)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ def main() -> None:
     """Prepare one run, or every stage of a chain."""
     stages = check(parse(sys.argv[1:], command="prepare"))
     from pipeline.chain import prepare_chain
+    from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_pairs
 
     for title, ready in prepare_chain(stages).titled("prepared"):
         show_pairs(title, ready.prepared.table(), error=False)
+        show_audit(ready.audit, error=False)
 
 
 if __name__ == "__main__":

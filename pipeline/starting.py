@@ -33,7 +33,8 @@ class Start:
 
         Raises BadInput where no directory can be made.
         """
-        spec, prepared, files = self.ready.spec, self.ready.prepared, frozen_files(self.composed)
+        spec, prepared = self.ready.spec, self.ready.prepared
+        files = {**frozen_files(self.composed), **self.ready.files}
         if spec.resume is None:
             return freeze(spec, prepared, files, **self.facts), False
         if spec.resume == "auto":

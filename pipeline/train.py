@@ -4,7 +4,15 @@ import sys
 
 from pipeline.compose.command_line import check, outcome, parse
 
-WRITTEN = ["metrics.json", "model", "predictions/test.jsonl", "README.md", "config.yaml", "logs"]
+WRITTEN = [
+    "metrics.json",
+    "model",
+    "predictions/test.jsonl",
+    "README.md",
+    "audit.json",
+    "config.yaml",
+    "logs",
+]
 
 
 def main() -> None:
@@ -23,6 +31,7 @@ def main() -> None:
     folder = call.given("run")
     stages = [] if folder else check(call)
     from pipeline.chain import prepare_chain, table
+    from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_best, show_pairs, show_paths, show_rows, show_scores
     from pipeline.starting import work_on
 
@@ -30,8 +39,9 @@ def main() -> None:
         done = [work_on(folder)]
     else:
         chain = prepare_chain(stages)
-        for title, rows in chain.plans():
+        for (title, rows), ready in zip(chain.plans(), chain.ready, strict=True):
             show_pairs(title, rows)
+            show_audit(ready.audit, lengths=False)
         done = chain.work()
     run, metrics = done[-1]
     if metrics:  # processes other than the first have none

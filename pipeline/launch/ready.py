@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.data.prepare import Prepared, prepare
 from pipeline.data.skipping import warn_of_skipped
+from pipeline.launch.auditing import Report, audited
 from pipeline.launch.machine import Machine, look
 from pipeline.launch.plan import plan
 from pipeline.launch.schedule import Schedule, schedule
@@ -17,12 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ready:
-    """A configuration whose data and model are known to be good."""
+    """A configuration whose data and model are known to be good.
+
+    audit: what was found in the data; None with data.audit=off.
+    """
 
     spec: RunSpec
     prepared: Prepared
     machine: Machine
     schedule: Schedule
+    audit: Report | None = None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What is kept of it in the run's directory."""
+        return {"audit.json": json.dumps(self.audit, ensure_ascii=False, indent=1)} if self.audit else {}
 
     def plan(self) -> list[tuple[str, str]]:
         """Rows of the plan: what, and how much."""
@@ -41,4 +52,5 @@ def get_ready(spec: RunSpec) -> Ready:
         task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy, train=spec.train
     )
     warn_of_skipped(prepared.skipped, prepared.folder)
-    return Ready(spec, prepared, machine, schedule(spec, prepared, machine))
+    planned = schedule(spec, prepared, machine)
+    return Ready(spec, prepared, machine, planned, audited(spec, prepared))

@@ -55,7 +55,7 @@ def freeze_all(jobs: Sequence[tuple[RunSpec, Mapping[str, str], Sequence[str]]])
         runs[identity] = (
             RunDirectory(existing.resolve())
             if (existing / "manifest.json").exists()
-            else freeze(job.spec, job.prepared, files, parent=folder, group=folder.name)
+            else freeze(job.spec, job.prepared, {**files, **job.files}, parent=folder, group=folder.name)
         )
         overrides.setdefault(identity, list(given))
     return Frozen(folder.resolve(), list(runs.values()), list(overrides.values()))

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.reporting.audit import audit_lines
+
 if TYPE_CHECKING:
     from pipeline.runs.directory import RunDirectory
 
@@ -38,6 +40,7 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
         if "labels" in prepared["head"] and "zero_shot" not in prepared["head"]
         else "Load the folder `model` with transformers' Auto classes.",
         *_adapter(run, prepared["head"]),
+        *_data(run),
         "## How it was made",
         f"Run `{manifest['id']}`; its whole configuration is in `config.yaml`. "
         f"Data fingerprint `{prepared['data_fingerprint'][:16]}`, checkpoint fingerprint "
@@ -72,6 +75,13 @@ def _chain(manifest: Mapping[str, Any]) -> list[str]:
     if source := stage["from"]:
         text += f", and started from the weights of the run `{source['id']}`, the stage before it"
     return [f"{text}."]
+
+
+def _data(run: RunDirectory) -> list[str]:
+    """What the audit of the data found, where it found something."""
+    path = run.folder / "audit.json"
+    found = audit_lines(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+    return ["## Data", "Found before training (rows in `audit.json`):", "\n".join(found)] if found else []
 
 
 def _adapter(run: RunDirectory, head: Mapping[str, Any]) -> list[str]:

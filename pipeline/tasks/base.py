@@ -74,6 +74,10 @@ class Task:
     targets: ClassVar[tuple[str, ...]] = ("label",)
     # Columns of which one is enough: what a trained model is asked may have another one than the training data.
     alternatives: ClassVar[tuple[str, ...]] = ()
+    # Columns by whose texts rows are told apart when data is audited. None: all that are no targets.
+    identified_by: ClassVar[tuple[str, ...] | None] = None
+    # Whether a text has one right target, so that rows with the same text and other targets contradict each other.
+    one_target: ClassVar[bool] = False
     # The heads that serve the task, the best first, by their names in `pipeline.models.heads`. Which of them a
     # model can have decides what class of transformers is loaded.
     heads: ClassVar[tuple[str, ...]]

@@ -54,6 +54,7 @@ class CodeGeneration(TextToText):
         "setup": Column("Python that must run before the tests", required=False, may_be_empty=True),
     }
     targets: ClassVar[tuple[str, ...]] = ("code",)
+    identified_by: ClassVar[tuple[str, ...]] = ("prompt",)
     best_by: ClassVar[str] = "loss"
 
     @model_validator(mode="after")

@@ -59,6 +59,7 @@ class MultipleChoice(Task):
     pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
 
     heads: ClassVar[tuple[str, ...]] = ("multiple_choice", "sequence_classification")
+    one_target: ClassVar[bool] = True
 
     @field_validator("choice_columns")
     @classmethod

@@ -63,6 +63,7 @@ class QuestionAnswering(Task):
         "id": Column("what the row is known by", required=False),
     }
     targets: ClassVar[tuple[str, ...]] = ("answers",)
+    identified_by: ClassVar[tuple[str, ...]] = ("question", "context")
     heads: ClassVar[tuple[str, ...]] = ("question_answering",)
     scored_by_row: ClassVar[bool] = True
 

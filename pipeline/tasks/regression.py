@@ -62,6 +62,7 @@ class Regression(Task):
     pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
 
     heads: ClassVar[tuple[str, ...]] = ("sequence_classification",)
+    one_target: ClassVar[bool] = True
 
     @field_validator("target_columns")
     @classmethod

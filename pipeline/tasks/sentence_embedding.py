@@ -72,6 +72,7 @@ class SentenceEmbedding(Task):
         "label": Column("what it shares with the texts that belong to it", required=False),
     }
     targets: ClassVar[tuple[str, ...]] = ("positive", "negative", "score", "label")
+    identified_by: ClassVar[tuple[str, ...]] = ("text", "positive", "negative", "text_pair")
     # Of models with encoder and decoder the encoder alone.
     heads: ClassVar[tuple[str, ...]] = ("backbone", "text_encoding")
 

@@ -78,6 +78,7 @@ class TextClassification(Task):
         "label": Column("the class: a word or a whole number; several of them with multi_label"),
     }
     heads: ClassVar[tuple[str, ...]] = ("sequence_classification",)
+    one_target: ClassVar[bool] = True
 
     @property
     def monitor(self) -> str:

@@ -75,6 +75,7 @@ class TokenClassification(Task):
     targets: ClassVar[tuple[str, ...]] = ("tags", "spans")
     alternatives: ClassVar[tuple[str, ...]] = ("tokens", "text")
     heads: ClassVar[tuple[str, ...]] = ("token_classification",)
+    one_target: ClassVar[bool] = True
     scored_by_row: ClassVar[bool] = True
 
     @property
