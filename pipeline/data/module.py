@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
+from pipeline.data.augmentation import Augmented, WithEpoch, WordChanges
 from pipeline.data.batches import EvaluationBatches, TrainingBatches
 from pipeline.training.answers import Answers
 
@@ -86,9 +87,10 @@ class TextData(LightningDataModule):
         world_size: int,
         rank: int,
         raw: Mapping[str, Dataset] | None = None,
+        changes: WordChanges | None = None,
     ) -> None:
         super().__init__()
-        self.raw = raw or {}
+        self.raw, self.changes = raw or {}, changes
         self.splits, self.settings, self.seed, self.workers = splits, trainer, seed, workers
         self.world_size, self.rank = world_size, rank
         self.collate = Collate(task, tokenizer)
@@ -105,10 +107,10 @@ class TextData(LightningDataModule):
                 group_by_length=trainer.group_by_length,
             )
 
-    def _loader(self, split: str, batches: TrainingBatches | EvaluationBatches) -> DataLoader:
+    def _loader(self, rows: Any, batches: Any) -> DataLoader:
         # A generator of its own: starting an iterator must not draw from the generator that dropout uses.
         return DataLoader(
-            Numbered(self.splits[split]),  # type: ignore[arg-type]
+            rows,
             batch_sampler=batches,
             collate_fn=self.collate,
             num_workers=self.workers,
@@ -126,7 +128,12 @@ class TextData(LightningDataModule):
             rank=self.rank,
             rows=rows_of(self.splits[split]),
         )
-        return self._loader(split, batches)
+        return self._loader(Numbered(self.splits[split]), batches)
+
+    def examples(self, split: str, count: int) -> list[dict[str, Any]]:
+        """The first few encoded rows of a split."""
+        rows = Numbered(self.splits[split])
+        return rows.__getitems__(list(range(min(count, len(rows)))))
 
     def answers(self, split: str) -> Answers | None:
         """What puts predictions together to the rows of a split; None where these are not known."""
@@ -134,7 +141,10 @@ class TextData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         assert self.training_batches is not None
-        return self._loader("train", self.training_batches)
+        rows = Numbered(self.splits["train"])
+        if self.changes is None:
+            return self._loader(rows, self.training_batches)
+        return self._loader(Augmented(rows, self.changes), WithEpoch(self.training_batches))
 
     def val_dataloader(self) -> list[DataLoader]:
         return [self.evaluation_loader(name) for name in self.validation_names]

@@ -139,6 +139,7 @@ def _training(
             f"{schedule.steps_per_epoch:,}{limit}; {_batch(spec, prepared, machine)}; "
             f"{schedule.tokens:,} tokens",
         ),
+        *_augmentation(spec),
         (
             "best by",
             f"{schedule.monitor} ({schedule.mode})"
@@ -146,6 +147,13 @@ def _training(
             else "no validation data: the last step",
         ),
     ]
+
+
+def _augmentation(spec: RunSpec) -> list[tuple[str, str]]:
+    chosen = spec.data.augmentation.chosen()
+    return (
+        [("augmentation", ", ".join(f"{name} {value:g}" for name, value in chosen.items()))] if chosen else []
+    )
 
 
 def _scoring(prepared: Prepared) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.data.augmentation import changes
 from pipeline.data.prepare import Prepared, prepare
 from pipeline.launch.machine import Machine, look
 from pipeline.launch.plan import plan
@@ -39,4 +40,6 @@ def get_ready(spec: RunSpec) -> Ready:
     prepared = prepare(
         task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy, train=spec.train
     )
+    if spec.train and spec.data.augmentation.mask:
+        changes(spec.data.augmentation, spec.model.tokenizer(prepared.checkpoint["folder"]), spec.seed)
     return Ready(spec, prepared, machine, schedule(spec, prepared, machine))

@@ -71,6 +71,7 @@ class SentenceEmbedding(Task):
         "score": Column("how alike text and text_pair are, a number", required=False),
         "label": Column("what it shares with the texts that belong to it", required=False),
     }
+    augmentations: ClassVar[tuple[str, ...]] = ("deletion", "swap", "mask")
     targets: ClassVar[tuple[str, ...]] = ("positive", "negative", "score", "label")
     # Of models with encoder and decoder the encoder alone.
     heads: ClassVar[tuple[str, ...]] = ("backbone", "text_encoding")
