@@ -10,7 +10,11 @@ from pipeline.component import component
 from pipeline.errors import Problem, listing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from datasets import DatasetDict
+
+    from pipeline.data.bad_rows import BadRow
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -113,6 +117,10 @@ class Source:
         (with the line), an empty one, or a source that cannot be reached.
         """
         raise NotImplementedError
+
+    def skipped(self) -> "Iterator[BadRow]":
+        """The rows that :meth:`load` left out, where they may be (``on_bad_rows``)."""
+        return iter(())
 
     def hold_out(self, data: "DatasetDict") -> "DatasetDict":
         """``data``, its columns renamed to the task's, with the splits that it lacks held out (see Split) and the

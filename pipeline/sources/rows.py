@@ -4,16 +4,17 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
+from pipeline.data.origins import visible
 from pipeline.errors import BadInput, Problem
 from pipeline.sources.base import Source
 from pipeline.sources.files import Files
 from pipeline.sources.reading.locating import Located, locate
-from pipeline.sources.reading.tables import Reading, read
-
-# Rows of a file that are Python objects at one time.
-_CHUNK = 2_048
+from pipeline.sources.reading.stored import store, tables
+from pipeline.sources.reading.tables import Reading
 
 
 def read_rows(path: str | None, like: Source) -> Iterator[dict[str, Any]]:
@@ -44,8 +45,11 @@ def _reading(files: list[Located], like: Source) -> Reading:
 
 
 def _file_rows(files: list[Located], reading: Reading) -> Iterator[dict[str, Any]]:
-    for batch in read({"input": files}, reading)["input"].to_batches(_CHUNK):
-        yield from batch.to_pylist()
+    """The files are read to their end first: nothing is said of the first row where the last one cannot be read."""
+    with TemporaryDirectory() as folder:
+        store(Path(folder) / "rows", {"input": files}, reading, skip=False)
+        for table in tables(Path(folder) / "rows", "input"):
+            yield from table.select(visible(table.column_names)).to_pylist()
 
 
 def _decoded(stream: IO[str]) -> Iterator[str]:

@@ -1,71 +1,145 @@
-"""csv and tsv to tables of text, and which of their columns are numbers.
-
-What is a number is decided over all files together, so that a label is not a number in one split and a word
-in another. A column becomes numbers only where every value in it is written as one ("007" and dates stay as
-they are written), and "NA" or "null" in a text is just text.
-"""
+"""csv and tsv to tables of text. What of it is a number is decided elsewhere, over all files together."""
 
 import csv
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections import deque
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
+from pipeline.data.bad_rows import BadRow, BadRows
+from pipeline.data.origins import ORIGIN
 from pipeline.errors import BadInput, Problem, listing
+from pipeline.sources.reading.batching import batches
+from pipeline.sources.reading.decoding import HINT, add_undecoded, is_decoded
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Rows that are Python objects at one time, and problems of one file that are shown.
-CHUNK, MOST = 20_000, 5
-# A number as programs write it: no leading zero, no plus, no more digits than 64 bits hold.
-NUMBER = r"^-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?$"
+# Characters of a field: a quote that is never closed must not take the rest of a large file into memory.
+LONGEST = 2**26
 
 # What else is often between fields, and how to say so; in quotes for bash and for Hydra.
 OTHERS = {";": "\"data.delimiter=';'\"", "\t": "data.format=tsv"}
 COMMA = "\"data.delimiter=','\""
+QUOTES = "a field in quotes wholly, those inside doubled; or data.quote=null: quotes are plain text"
 
 
 def read_delimited(
-    lines: IO[str], name: str, delimiter: str, quote: str | None, sure: bool = True
+    lines: IO[str],
+    name: str,
+    delimiter: str,
+    quote: str | None,
+    encoding: str,
+    bad: BadRows,
+    sure: bool = True,
 ) -> "Iterator[pa.Table]":
-    """Tables of text columns. ``quote`` None: quotes are text. ``name`` is the file's, for errors.
+    """Tables of text columns. ``quote`` None: quotes are text. ``name`` is the file's.
 
     sure: whether somebody chose the delimiter; if not, a header that another one divides is refused.
 
-    A line without anything is no row, as in pandas; quoted fields may span lines.
-    Raises BadInput naming the lines that have another number of fields than the header.
+    A line without anything is no row, as in pandas; quoted fields may span lines, and a row's line is its first.
+    Bad are rows with another number of fields than the header, with a quote that does not end (what follows its
+    line is read again), and with bytes that are not of the encoding.
     """
     import pyarrow as pa
 
-    csv.field_size_limit(2**31 - 1)  # The default refuses an article of more than 128 KiB.
+    csv.field_size_limit(LONGEST)  # The default refuses an article of more than 128 KiB.
     options: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    rows = csv.reader(lines, delimiter=delimiter, strict=True, **options)
-    problems: list[Problem] = []
-    records = _records(rows, name, problems)
-    header = [column or f"Unnamed: {position}" for position, column in enumerate(next(records, []))]
+    source = _Lines(lines)
+    records = _records(source, {"delimiter": delimiter, "strict": True, **options})
+    header = _header(records, source, name, encoding, delimiter, sure)
+
+    def well_formed() -> Iterator[tuple[int, list[str]]]:
+        for line, row in records:
+            raw = "".join(source.record)
+            if isinstance(row, csv.Error):
+                bad.add(BadRow(name, line, None, f"is not csv: {row}", source.record[0].rstrip()), QUOTES)
+            elif not is_decoded(raw):
+                column = next((at for at, cell in enumerate(row) if not is_decoded(cell)), 0)
+                of = header[column] if column < len(header) else None
+                add_undecoded(bad, name, line, raw.rstrip("\r\n"), encoding, of)
+            elif len(row) != len(header):
+                what = (
+                    f"{len(row)} fields where the header has {len(header)} ({listing(header)}): "
+                    + repr(delimiter.join(row))[:80]
+                )
+                allowed = (
+                    f"data.delimiter (now {delimiter!r}) and data.quote (now {quote!r}) say how fields end"
+                )
+                bad.add(BadRow(name, line, None, what, raw.rstrip("\r\n")), allowed)
+            else:
+                yield line, row
+
+    for chunk in batches(well_formed(), lambda row: sum(map(len, row[1]))):
+        cells = zip(*(row for _, row in chunk), strict=True)
+        columns = {column: pa.array(each, pa.string()) for column, each in zip(header, cells, strict=True)}
+        columns[ORIGIN] = pa.array([f"{name}:{line}" for line, _ in chunk], pa.string())
+        yield pa.table(columns)
+
+
+class _Lines:
+    """Lines of a file, those of the last record held so that they can be read again."""
+
+    def __init__(self, lines: IO[str]) -> None:
+        self._lines, self._again = iter(lines), deque[str]()
+        self.number, self.record = 0, list[str]()
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self.number += 1
+        self.record.append(line)
+        return line
+
+    def give_back(self) -> None:
+        """All lines of the record but its first."""
+        later = self.record[1:]
+        self._again.extendleft(reversed(later))
+        self.number -= len(later)
+
+
+def _records(lines: _Lines, options: dict[str, Any]) -> Iterator[tuple[int, list[str] | csv.Error]]:
+    """The number of a record's first line, and its fields or why it has none."""
+    rows = csv.reader(lines, **options)
+    while True:
+        lines.record = []
+        first = lines.number + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield first, error
+            lines.give_back()
+            rows = csv.reader(lines, **options)
+            continue
+        if row:
+            yield first, row
+
+
+def _header(
+    records: Iterator[tuple[int, list[str] | csv.Error]],
+    lines: _Lines,
+    name: str,
+    encoding: str,
+    delimiter: str,
+    sure: bool,
+) -> list[str]:
+    """Names of the columns. Raises BadInput where they are none."""
+    line, first = next(records, (1, []))
+    where = f"{name}:{line}"
+    if isinstance(first, csv.Error):
+        raise BadInput(Problem(where, f"is not csv: {first}", QUOTES))
+    if not is_decoded("".join(lines.record)):
+        raise BadInput(Problem(where, f"is not {encoding}", HINT))
+    header = [column or f"Unnamed: {position}" for position, column in enumerate(first)]
     if len(header) == 1 and delimiter == "," and not sure:
-        _check_delimiter(header[0], f"{name}:1")
+        _check_delimiter(header[0], where)
     if len(set(header)) < len(header):
         twice = listing(sorted({column for column in header if header.count(column) > 1}))
-        raise BadInput(Problem(where=f"{name}:1", what=f"two columns have the same name: {twice}"))
-
-    def well_formed() -> Iterator[list[str]]:
-        for row in records:
-            if len(row) == len(header):
-                yield row
-                continue
-            problems.append(_wrong_width(f"{name}:{rows.line_num}", row, header, delimiter, quote))
-            if len(problems) == MOST:
-                return
-
-    formed = well_formed()
-    tables = []
-    while chunk := list(islice(formed, CHUNK)):
-        columns = [pa.array(column, pa.string()) for column in zip(*chunk, strict=True)]
-        tables.append(pa.table(columns, names=header))
-    if problems:
-        raise BadInput(problems)
-    yield from tables
+        raise BadInput(Problem(where=where, what=f"two columns have the same name: {twice}"))
+    return header
 
 
 def _check_delimiter(header: str, where: str) -> None:
@@ -74,58 +148,3 @@ def _check_delimiter(header: str, where: str) -> None:
         if other in header:
             what = f"{header!r} is one column, as the delimiter is a comma"
             raise BadInput(Problem(where, what, f"{said}; if it is one column, {COMMA}"))
-
-
-def _records(rows: Any, name: str, problems: list[Problem]) -> Iterator[list[str]]:
-    try:
-        yield from filter(None, rows)
-    except csv.Error as error:
-        hint = "a field in quotes wholly, those inside doubled; or data.quote=null: quotes are plain text"
-        problems.append(Problem(where=f"{name}:{rows.line_num}", what=f"is not csv: {error}", allowed=hint))
-
-
-def _wrong_width(where: str, row: list[str], header: list[str], delimiter: str, quote: str | None) -> Problem:
-    return Problem(
-        where=where,
-        what=f"{len(row)} fields where the header has {len(header)} ({listing(header)}): "
-        + repr(delimiter.join(row))[:80],
-        allowed=f"data.delimiter (now {delimiter!r}) and data.quote (now {quote!r}) say how fields end",
-    )
-
-
-def number_types(tables: "list[pa.Table]") -> "dict[str, pa.DataType]":
-    """Which text columns hold numbers in every table, and of which type (int64 or float64)."""
-    import pyarrow as pa
-
-    types = {}
-    for name in {name for table in tables for name in table.column_names}:
-        kinds = {_number_type(table[name]) for table in tables if name in table.column_names}
-        if None not in kinds and kinds != {pa.null()}:
-            types[name] = pa.float64() if pa.float64() in kinds else pa.int64()
-    return types
-
-
-def _number_type(column: "pa.ChunkedArray") -> "pa.DataType | None":
-    """int64 or float64 where every value is such a number; null() where nothing is; None for text."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    filled = column.filter(pc.not_equal(column, ""))
-    if not len(filled):
-        return pa.null()
-    if not pc.all(pc.match_substring_regex(filled, NUMBER)).as_py():
-        return None
-    return pa.float64() if pc.any(pc.match_substring_regex(filled, "[.eE]")).as_py() else pa.int64()
-
-
-def with_numbers(table: "pa.Table", types: "Mapping[str, pa.DataType]") -> "pa.Table":
-    """``table`` with the columns named in ``types`` as numbers; an empty field is None there."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    for position, name in enumerate(table.column_names):
-        if name in types:
-            column = table[name]
-            filled = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-            table = table.set_column(position, name, pc.cast(filled, types[name]))
-    return table

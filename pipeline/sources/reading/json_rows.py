@@ -2,54 +2,97 @@
 
 import json
 from collections.abc import Iterator
-from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from pipeline.data.bad_rows import BadRow, BadRows
+from pipeline.data.origins import ORIGIN
 from pipeline.errors import BadInput, Problem, listing
+from pipeline.sources.reading.batching import batches
+from pipeline.sources.reading.column_types import ColumnTypes
+from pipeline.sources.reading.decoding import add_undecoded, is_decoded
+from pipeline.sources.reading.json_array import Element, elements
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Rows that are Python objects at one time, and problems of one file that are shown.
-CHUNK, MOST = 20_000, 5
+
+class JsonRow(NamedTuple):
+    """An object, and where it begins. line: 0 where only its place among the rows is known."""
+
+    line: int
+    place: str
+    value: dict[str, Any]
+    raw: str
 
 
-def read_jsonl(lines: IO[str], name: str) -> "Iterator[pa.Table]":
-    """One object a line; a field that a row lacks is None. ``name`` is the file's, for errors."""
-    numbered = ((number, line) for number, line in enumerate(lines, start=1) if not line.isspace())
-    problems: list[Problem] = []
+def read_jsonl(lines: IO[str], name: str, encoding: str, bad: BadRows) -> "Iterator[pa.Table]":
+    """One object a line; a field that a row lacks is None. ``name`` is the file's.
 
-    def objects() -> Iterator[tuple[int, Any]]:
-        for number, line in numbered:
+    Bad are lines that are no object or not of the encoding, and values that are of another type than those before.
+    """
+
+    def objects() -> Iterator[JsonRow]:
+        for number, line in enumerate(lines, start=1):
+            if line.isspace():
+                continue
+            raw = line.rstrip("\r\n")
+            if not is_decoded(line):
+                add_undecoded(bad, name, number, raw, encoding)
+                continue
             try:
-                yield number, json.loads(line)
-            except json.JSONDecodeError as error:
-                what = f"is not JSON: {error.msg} at column {error.colno}: {line.strip()[:60]!r}"
-                problems.append(Problem(where=f"{name}:{number}", what=what, allowed="one object a line"))
-                if len(problems) == MOST:
-                    return
+                value = json.loads(line)
+            except (json.JSONDecodeError, RecursionError) as error:
+                bad.add(
+                    BadRow(name, number, None, f"is not JSON: {_why(error, raw)}", raw), "one object a line"
+                )
+                continue
+            yield JsonRow(number, f"{name}:{number}", value, raw)
 
-    yield from _objects(objects(), name, problems)
+    yield from _tables(objects(), name, bad)
 
 
-def read_json(lines: IO[str], name: str) -> "Iterator[pa.Table]":
+def _why(error: json.JSONDecodeError | RecursionError, raw: str) -> str:
+    if isinstance(error, RecursionError):
+        return f"nested too deep: {raw[:60]!r}"
+    return f"{error.msg} at column {error.colno}: {raw.strip()[:60]!r}"
+
+
+def read_json(lines: IO[str], name: str, encoding: str, bad: BadRows) -> "Iterator[pa.Table]":
     """An array of objects, an object that holds one among other fields (``{"version": 2, "data": […]}``), or one
     object a line."""
     start = ""
     while not start.strip() and (start := lines.readline()):
         pass
     lines.seek(0)
-    if not start.lstrip().startswith("[") and (not start.strip() or _is_json(start)):
-        yield from read_jsonl(lines, name)
-        return
+    if start.lstrip().startswith("["):
+        yield from _tables(_array(elements(lines, name), name, encoding, bad), name, bad)
+    elif not start.strip() or _is_json(start):
+        yield from read_jsonl(lines, name, encoding, bad)
+    else:
+        yield from _tables(_inside(lines, name, encoding), name, bad)
+
+
+def _array(found: Iterator[Element], name: str, encoding: str, bad: BadRows) -> Iterator[JsonRow]:
+    for element in found:
+        if is_decoded(element.raw):
+            yield JsonRow(element.line, f"{name}:{element.line}", element.value, element.raw)
+        else:
+            add_undecoded(bad, name, element.line, element.raw, encoding)
+
+
+def _inside(lines: IO[str], name: str, encoding: str) -> Iterator[JsonRow]:
+    """Raises BadInput for a file that is no JSON as a whole, or has no rows in it."""
+    text = lines.read()
+    if not is_decoded(text):
+        raise BadInput(Problem(name, f"is not {encoding}"))
     try:
-        rows = json.load(lines)
+        whole = json.loads(text)
     except json.JSONDecodeError as error:
         what = f"is not JSON: {error.msg} at column {error.colno}"
-        raise BadInput(Problem(where=f"{name}:{error.lineno}", what=what)) from error
-    if isinstance(rows, dict):
-        rows = _only_rows(rows, name)
-    yield from _objects(enumerate(rows, start=1), name, [], unit=" row ")
+        raise BadInput(Problem(f"{name}:{error.lineno}", what)) from error
+    rows = _only_rows(whole, name) if isinstance(whole, dict) else [whole]
+    for number, row in enumerate(rows, start=1):
+        yield JsonRow(0, f"{name} row {number}", row, json.dumps(row, ensure_ascii=False))
 
 
 def _is_json(line: str) -> bool:
@@ -76,45 +119,28 @@ def _only_rows(whole: dict[str, Any], name: str) -> list[Any]:
     return whole[fields[0]]
 
 
-def _objects(
-    numbered: Iterator[tuple[int, Any]], file: str, problems: list[Problem], unit: str = ":"
-) -> "Iterator[pa.Table]":
+def _tables(rows: Iterator[JsonRow], name: str, bad: BadRows) -> "Iterator[pa.Table]":
     import pyarrow as pa
 
-    tables = []
-    while chunk := list(islice(numbered, CHUNK)):
-        for number, row in chunk:
-            if not isinstance(row, dict):
-                what = f"is no object with named fields: {json.dumps(row)[:60]}"
-                problems.append(Problem(where=f"{file}{unit}{number}", what=what))
-        if problems:
-            break
-        columns: dict[str, pa.Array] = {}
-        for column in dict.fromkeys(column for _, row in chunk for column in row):
-            # A field that a row does not have is None there.
-            values = [(number, row.get(column)) for number, row in chunk]
-            try:
-                columns[column] = pa.array([value for _, value in values])
-            except pa.ArrowException:
-                problems.append(_mixed(column, values, file, unit))
-        tables.append(pa.table(columns))
-    if problems:
-        raise BadInput(problems)
-    yield from tables
+    types = ColumnTypes(name)
 
+    def add(row: JsonRow, what: str, column: str | None = None, allowed: str = "") -> None:
+        file = name if row.line else row.place
+        bad.add(BadRow(file, row.line or None, column, what, row.raw), allowed)
 
-def _mixed(column: str, values: list[tuple[int, Any]], file: str, unit: str) -> Problem:
-    """The first value that is of another type than one before it."""
-    import pyarrow as pa
+    def objects() -> Iterator[JsonRow]:
+        for row in rows:
+            if isinstance(row.value, dict):
+                yield row
+            else:
+                add(row, f"is no object with named fields: {json.dumps(row.value)[:60]}")
 
-    filled = [(number, value) for number, value in values if value is not None]
-    first = filled[0][1]
-    for number, value in filled:
-        try:
-            pa.array([first, value])
-        except pa.ArrowException:
-            what = f"{column!r} is {json.dumps(value)[:40]} here and {json.dumps(first)[:40]} before"
-            return Problem(where=f"{file}{unit}{number}", what=what, allowed="one type a column")
-    return Problem(
-        where=file, what=f"{column!r} holds values of different types", allowed="one type a column"
-    )
+    for chunk in batches(objects(), lambda row: len(row.raw)):
+        for place, column, what, allowed in types.faults([row.value for row in chunk]):
+            add(chunk[place], what, column, allowed)
+            chunk[place] = None  # type: ignore[call-overload]
+        good = [row for row in chunk if row is not None]
+        if good:
+            columns = types.arrays([row.value for row in good])
+            columns[ORIGIN] = pa.array([row.place for row in good], pa.string())
+            yield pa.table(columns)

@@ -11,25 +11,32 @@ import json
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
+from pipeline.data.origins import ORIGIN
 from pipeline.errors import BadInput, Problem
+from pipeline.sources.reading.batching import batches
+from pipeline.sources.reading.decoding import HINT, is_decoded
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def read_squad(lines: IO[str], name: str) -> "Iterator[pa.Table]":
+def read_squad(lines: IO[str], name: str, encoding: str) -> "Iterator[pa.Table]":
     """Raises BadInput for a file of another form, with the place in it."""
     import pyarrow as pa
 
+    text = lines.read()
+    if not is_decoded(text):
+        raise BadInput(Problem(name, f"is not {encoding}", HINT))
     try:
-        whole = json.load(lines)
+        whole = json.loads(text)
     except json.JSONDecodeError as error:
         raise BadInput(Problem(f"{name}:{error.lineno}", f"is not JSON: {error.msg}")) from error
-    rows = list(_rows(whole, name))
-    if rows:
-        answers = pa.struct([("text", pa.list_(pa.string())), ("answer_start", pa.list_(pa.int64()))])
-        texts = [(field, pa.string()) for field in ("id", "title", "context", "question")]
-        yield pa.Table.from_pylist(rows, schema=pa.schema([*texts, ("answers", answers)]))
+    del text
+    answers = pa.struct([("text", pa.list_(pa.string())), ("answer_start", pa.list_(pa.int64()))])
+    texts = [(field, pa.string()) for field in ("id", "title", "context", "question")]
+    schema = pa.schema([*texts, ("answers", answers), (ORIGIN, pa.string())])
+    for rows in batches(_rows(whole, name), lambda row: len(row["context"])):
+        yield pa.Table.from_pylist(rows, schema=schema)
 
 
 def _rows(whole: Any, name: str) -> Iterator[dict[str, Any]]:
@@ -49,6 +56,7 @@ def _rows(whole: Any, name: str) -> Iterator[dict[str, Any]]:
                             "text": [answer["text"] for answer in given],
                             "answer_start": [answer["answer_start"] for answer in given],
                         },
+                        ORIGIN: f"{name} {place}",
                     }
     except (KeyError, TypeError, IndexError) as error:
         what = f"is not in the form of SQuAD's files: {error!r} in {place} or after it"
