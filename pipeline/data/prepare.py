@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.data.columns import task_rows, texts_of
 from pipeline.data.encoding import write_encoded
+from pipeline.data.streaming.preparing import look, write_streamed
 from pipeline.errors import BadInput, Problem
 from pipeline.fetch.cache import entry
 from pipeline.runs.identity import digest
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
 
     from pipeline.models.checkpoint import Checkpoint, Located
     from pipeline.sources.base import Source
@@ -55,6 +56,9 @@ class Prepared:
     trainable: int
     total: int
     cached: bool = False
+    # Where training rows are streamed: pipeline.data.streaming.facts.StreamFacts, as plain JSON. Their tokens and truncated
+    # examples are estimates then, and each counts as one example.
+    stream: dict[str, Any] | None = None
 
     def table(self) -> list[tuple[str, str]]:
         """What a person wants to know of it: what, and where or how much."""
@@ -83,7 +87,7 @@ def prepare(
     located = checkpoint.blueprint(
         checkpoint.locate(),
         digest([_FORMAT, sorted(task.columns), source.rows_only(), fingerprint]),
-        lambda: texts_of(task, source.hold_out(task_rows(task, source, training=True))["train"]),
+        lambda: texts_of(task, _training_rows(task, source)),
     )
     rows = source.rows_only()
     key = digest([_FORMAT, task, rows, fingerprint, located.fingerprint, *([] if train else ["untrained"])])
@@ -92,6 +96,9 @@ def prepare(
 
     def build_data(folder: Path) -> None:
         fresh.append("data")
+        if (stream := source.stream()) is not None:
+            write_streamed(folder, task, source, stream, checkpoint, located)
+            return
         data = source.hold_out(task_rows(task, source, training=train))
         head = task.learn(_learned_from(data), checkpoint.config(located.folder))
         if not train:
@@ -109,6 +116,13 @@ def prepare(
     counts_file = entry("counts", digest([key, strategy, checkpoint]), build_counts)
     counts = json.loads(counts_file.read_text())
     return Prepared(**{**known, **facts, **counts, "folder": str(folder)}, cached=not fresh)
+
+
+def _training_rows(task: Task, source: Source) -> Dataset:
+    """Rows that are trained on, or a sample of those that are streamed."""
+    if (stream := source.stream()) is not None:
+        return look(stream, task, source)[1]["train"]
+    return source.hold_out(task_rows(task, source, training=True))["train"]
 
 
 def prepare_for(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.batches import micro_batches_per_step
+from pipeline.data.streaming.facts import StreamFacts
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -96,6 +97,7 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
             + _examples(prepared)
             + (" (cached)" if prepared.cached else " (encoded now)"),
         ),
+        *_streamed(prepared),
         *spec.task.describe(prepared.head).items(),
         (
             "tokens",
@@ -147,6 +149,13 @@ def _training(
             else "no validation data: the last step",
         ),
     ]
+
+
+def _streamed(prepared: Prepared) -> list[tuple[str, str]]:
+    if prepared.stream is None:
+        return []
+    held_out = "" if len(prepared.rows) > 1 else "; nothing is held out (data.validation=FILE)"
+    return [("streamed", StreamFacts.of(prepared.stream).text() + held_out)]
 
 
 def _augmentation(spec: RunSpec) -> list[tuple[str, str]]:

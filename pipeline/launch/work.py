@@ -175,6 +175,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         rank=rank(),
         raw=load_splits(prepared.folder, "raw"),
         changes=changes(spec.data.augmentation, tokenizer, spec.seed) if spec.train else None,
+        stream=_stream(spec, prepared, plan, tokenizer),
     )
     module = FineTuning(
         model,
@@ -192,6 +193,19 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         mixup=_mixup(spec, model, data),
     )
     return Work(run, spec, prepared, machine, plan, module, data)
+
+
+def _stream(spec: RunSpec, prepared: Prepared, plan: Schedule, tokenizer: Any) -> Any:
+    """The training rows, where they are streamed."""
+    from pipeline.data.streaming.facts import StreamFacts
+    from pipeline.data.streaming.training import TrainingStream
+
+    source = spec.data.stream()
+    if source is None or prepared.stream is None:
+        return None
+    facts = StreamFacts.of(prepared.stream)
+    steps = None if facts.whole else plan.total_steps
+    return TrainingStream(source, facts, spec.task, tokenizer, prepared.head, steps)
 
 
 def _mixup(spec: RunSpec, model: Any, data: TextData) -> Any:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
     from pipeline.data.bad_rows import BadRow
+    from pipeline.sources.reading.stream import FileStream
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -117,6 +118,10 @@ class Source:
         (with the line), an empty one, or a source that cannot be reached.
         """
         raise NotImplementedError
+
+    def stream(self) -> "FileStream | None":
+        """The training rows, where :meth:`load` does not give them since they are to be read as they are needed."""
+        return None
 
     def skipped(self) -> "Iterator[BadRow]":
         """The rows that :meth:`load` left out, where they may be (``on_bad_rows``)."""
