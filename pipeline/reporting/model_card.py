@@ -59,8 +59,13 @@ def _made(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     return (
         f"A model for {task}, tuned by `strategy={choices['strategy']}` from `model={choices['model']}` on "
         f"`data={choices['data']}`: {prepared['trainable']:,} of {prepared['total']:,} parameters were trained on "
-        f"{prepared['rows'].get('train', 0):,} rows. The best checkpoint was step {metrics['best_step']}."
+        f"{_rows(prepared)} rows. The best checkpoint was step {metrics['best_step']}."
     )
+
+
+def _rows(prepared: Mapping[str, Any]) -> str:
+    more = "more than " if prepared.get("stream") and not prepared["stream"]["whole"] else ""
+    return f"{more}{prepared['rows'].get('train', 0):,}"
 
 
 def _adapter(run: RunDirectory, head: Mapping[str, Any]) -> list[str]:

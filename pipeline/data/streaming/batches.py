@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from pipeline.data.batches import POOL_STEPS, TrainingBatches
-from pipeline.data.streaming.pools import Pool, Pools
+from pipeline.data.streaming.pools import DRAWN, Pool, Pools
 from pipeline.errors import BadInput, Problem, RunFailed
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class StreamedBatches(IterableDataset):
     in which order a DataLoader hands them out.
 
     steps: optimizer steps of the run, where an epoch's length is not known: one epoch then goes over the data as often
-    as it takes, each time without the rows at the end that are no full step.
+    as it takes, each time without a few rows of its last pool, which are no full step.
     """
 
     def __init__(
@@ -151,10 +151,11 @@ class StreamedBatches(IterableDataset):
                 if done + count <= skip:
                     done += count
                 elif full:
-                    whole = Pool(pool.numbers[:full], pool.table.slice(0, full))
-                    for places in self._dealt(whole, passed, number):
+                    if full < len(pool.numbers):
+                        pool = pool.part(full, [self.pools.seed, passed, number, DRAWN])
+                    for places in self._dealt(pool, passed, number):
                         if skip <= done < total:
-                            yield whole, places, passed
+                            yield pool, places, passed
                         done += 1
                 if done >= total:
                     return

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pipeline.data.streaming.facts import StreamFacts
     from pipeline.sources.reading.stream import FileStream
 
-# Keeps the draw of the order of files apart from others of the same seed and epoch.
-_FILES = 1_000_003
+# Keep draws of the order of files, and of rows, apart from others of the same seed and epoch.
+_FILES, DRAWN = 1_000_003, 1_000_033
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,14 @@ class Pool:
                 total += [len(str(cell)) for cell in column.to_pylist()]
         return total
 
+    def part(self, count: int, seed: Sequence[int]) -> Pool:
+        """As many of the rows, drawn."""
+        places = np.sort(np.random.default_rng(seed).permutation(len(self.numbers))[:count])
+        return Pool(self.numbers[places], self.table.take(places))
+
     def rows(self, places: Sequence[int] | np.ndarray) -> dict[str, list[Any]]:
         """role -> values of the rows at some places of the pool."""
-        return self.table.take(places).to_pydict()
+        return self.table.take(np.asarray(places, dtype=np.int64)).to_pydict()
 
 
 class Pools:
