@@ -61,7 +61,7 @@ class Diverged(RuntimeError):
 
 
 class RunFailed(RuntimeError):
-    """A process of the run, which has said why, ended without finishing it; exit code 1."""
+    """A run that was started, or a process of it that has said why, ended without finishing; exit code 1."""
 
 
 class Interrupted(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 # Steps whose examples are sorted together: large enough to pad little, small enough to stay random.
-_POOL_STEPS = 50
+POOL_STEPS = 50
 
 
 def micro_batches_per_step(batch_size: int, world_size: int, micro_batch: int | None) -> int:
@@ -26,17 +26,23 @@ def steps_per_epoch(rows: int, batch_size: int, world_size: int) -> int:
 
 
 def epoch_steps(
-    lengths: np.ndarray, batch_size: int, world_size: int, seed: int, epoch: int, group_by_length: bool
+    lengths: np.ndarray,
+    batch_size: int,
+    world_size: int,
+    seed: int,
+    epoch: int,
+    group_by_length: bool,
+    pool: int = 0,
 ) -> list[np.ndarray]:
-    """The examples of each optimizer step of one epoch; every example once.
+    """The examples of each optimizer step of one epoch, or of one pool of it where they are streamed; each once.
 
     An incomplete step comes last; one too small to give every process an example joins the step before it.
     """
-    generator = np.random.default_rng([seed, epoch])
+    generator = np.random.default_rng([seed, epoch, pool])
     order = generator.permutation(len(lengths))
     if group_by_length:
-        pool = _POOL_STEPS * batch_size
-        pools = [order[start : start + pool] for start in range(0, len(order), pool)]
+        size = POOL_STEPS * batch_size
+        pools = [order[start : start + size] for start in range(0, len(order), size)]
         order = np.concatenate([part[np.argsort(-lengths[part], kind="stable")] for part in pools])
     count = steps_per_epoch(len(lengths), batch_size, world_size)
     steps = [order[i * batch_size : (i + 1) * batch_size] for i in range(count)]
@@ -76,8 +82,9 @@ class TrainingBatches:
         rank: int,
         seed: int,
         group_by_length: bool,
+        pool: int = 0,
     ) -> None:
-        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+        self.lengths, self.batch_size, self.seed, self.pool = lengths, batch_size, seed, pool
         self.world_size, self.rank, self.group_by_length = world_size, rank, group_by_length
         self.accumulate = micro_batches_per_step(batch_size, world_size, micro_batch)
         self.epoch, self.skip = 0, 0
@@ -100,7 +107,13 @@ class TrainingBatches:
 
     def _steps(self) -> list[np.ndarray]:
         return epoch_steps(
-            self.lengths, self.batch_size, self.world_size, self.seed, self.epoch, self.group_by_length
+            self.lengths,
+            self.batch_size,
+            self.world_size,
+            self.seed,
+            self.epoch,
+            self.group_by_length,
+            self.pool,
         )
 
     def __iter__(self) -> Iterator[list[int]]:

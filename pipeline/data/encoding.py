@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.arrow_parts import ArrowParts
-from pipeline.data.origins import without_origins
+from pipeline.data.origins import visible
 from pipeline.data.parallel import cores, ordered
 from pipeline.data.refused import ENOUGH, Refused, refused_rows, told
 from pipeline.data.waiting import Waiting
@@ -57,7 +57,7 @@ def write_encoded(
         # Chosen rows are brought into their order once, and then read from one end to the other.
         for again in ("raw", "encoded"):
             shutil.rmtree(folder / again, ignore_errors=True)
-        without_origins(data).save_to_disk(folder / "raw")
+        data.save_to_disk(folder / "raw")
         raw = DatasetDict.load_from_disk(str(folder / "raw"))
     finally:
         enable_progress_bars()
@@ -65,7 +65,8 @@ def write_encoded(
     refused: list[Refused] = []
     counts: dict[str, Counts] = {}
     with Waiting("encode", sum(map(len, raw.values())), "rows") as waiting:
-        for split, rows in raw.items():
+        for split, stored in raw.items():
+            rows = stored.select_columns(visible(stored.column_names))
             encode = Encoder(task, tokenizer, head, rows, split)
             number = processes or (cores() if rows.data.nbytes >= LARGE else 1)
             counts[split] = _write_split(encoded_file(folder, split), encode, number, waiting, refused)
@@ -77,7 +78,7 @@ def write_encoded(
         "examples": {name: count.examples for name, count in counts.items()},
         "tokens": {name: count.tokens for name, count in counts.items()},
         "truncated": {name: count.truncated for name, count in counts.items()},
-        "longest": max(count.longest for count in counts.values()),
+        "longest": max((count.longest for count in counts.values()), default=0),
         "directions": {"loss": False, **task.directions(head)},
     }
 

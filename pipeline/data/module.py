@@ -10,13 +10,16 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
+from pipeline.data.augmentation import Augmented, WithEpoch, WordChanges
 from pipeline.data.batches import EvaluationBatches, TrainingBatches
+from pipeline.data.streaming.batches import StreamedBatches, StreamLoader
 from pipeline.training.answers import Answers
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+    from pipeline.data.streaming.training import TrainingStream
     from pipeline.tasks.base import Task
     from pipeline.training.trainer_spec import TrainerSpec
 
@@ -86,29 +89,33 @@ class TextData(LightningDataModule):
         world_size: int,
         rank: int,
         raw: Mapping[str, Dataset] | None = None,
+        changes: WordChanges | None = None,
+        stream: TrainingStream | None = None,
     ) -> None:
         super().__init__()
-        self.raw = raw or {}
+        self.raw, self.changes = raw or {}, changes
         self.splits, self.settings, self.seed, self.workers = splits, trainer, seed, workers
         self.world_size, self.rank = world_size, rank
         self.collate = Collate(task, tokenizer)
         self.validation_names = [name for name in splits if name.split("_")[0] == "validation"]
-        self.training_batches: TrainingBatches | None = None
-        if "train" in splits:
-            self.training_batches = TrainingBatches(
-                lengths_of(splits["train"]),
-                batch_size=trainer.batch_size,
-                micro_batch=micro_batch,
-                world_size=world_size,
-                rank=rank,
-                seed=seed,
-                group_by_length=trainer.group_by_length,
-            )
+        self.training_batches: TrainingBatches | StreamedBatches | None = None
+        options: dict[str, Any] = {
+            "batch_size": trainer.batch_size,
+            "micro_batch": micro_batch,
+            "world_size": world_size,
+            "rank": rank,
+            "seed": seed,
+            "group_by_length": trainer.group_by_length,
+        }
+        if stream is not None:
+            self.training_batches = stream.batches(self.collate, changes, options)
+        elif "train" in splits:
+            self.training_batches = TrainingBatches(lengths_of(splits["train"]), **options)
 
-    def _loader(self, split: str, batches: TrainingBatches | EvaluationBatches) -> DataLoader:
+    def _loader(self, rows: Any, batches: Any) -> DataLoader:
         # A generator of its own: starting an iterator must not draw from the generator that dropout uses.
         return DataLoader(
-            Numbered(self.splits[split]),  # type: ignore[arg-type]
+            rows,
             batch_sampler=batches,
             collate_fn=self.collate,
             num_workers=self.workers,
@@ -126,7 +133,20 @@ class TextData(LightningDataModule):
             rank=self.rank,
             rows=rows_of(self.splits[split]),
         )
-        return self._loader(split, batches)
+        return self._loader(Numbered(self.splits[split]), batches)
+
+    def examples(self, split: str, count: int) -> list[dict[str, Any]]:
+        """The first few encoded rows of a split, in training also of what is streamed."""
+        if split == "train" and isinstance(self.training_batches, StreamedBatches):
+            return self.training_batches.examples(count)
+        rows = Numbered(self.splits[split])
+        return rows.__getitems__(list(range(min(count, len(rows)))))
+
+    def first_rows(self, split: str, count: int) -> dict[str, list[Any]]:
+        """The same of the rows of data: column -> values."""
+        if split == "train" and isinstance(self.training_batches, StreamedBatches):
+            return self.training_batches.first(count)
+        return self.raw[split][:count]
 
     def answers(self, split: str) -> Answers | None:
         """What puts predictions together to the rows of a split; None where these are not known."""
@@ -134,7 +154,12 @@ class TextData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         assert self.training_batches is not None
-        return self._loader("train", self.training_batches)
+        if isinstance(self.training_batches, StreamedBatches):
+            return StreamLoader(self.training_batches, workers=self.workers, seed=self.seed)
+        rows = Numbered(self.splits["train"])
+        if self.changes is None:
+            return self._loader(rows, self.training_batches)
+        return self._loader(Augmented(rows, self.changes), WithEpoch(self.training_batches))
 
     def val_dataloader(self) -> list[DataLoader]:
         return [self.evaluation_loader(name) for name in self.validation_names]

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipeline.data.columns import task_rows, texts_of
 from pipeline.data.encoding import encoded_file, write_encoded, write_facts
 from pipeline.data.skipping import Skipping, skipped_text
+from pipeline.data.streaming.preparing import look, write_streamed
 from pipeline.errors import BadInput, Problem
 from pipeline.fetch.cache import entry
 from pipeline.runs.freezing import SKIPPED
 from pipeline.runs.identity import digest
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
 
     from pipeline.models.checkpoint import Checkpoint, Located
     from pipeline.sources.base import Source
@@ -59,6 +60,9 @@ class Prepared:
     total: int
     skipped: dict[str, int] = dataclasses.field(default_factory=dict)
     cached: bool = False
+    # Where training rows are streamed: pipeline.data.streaming.facts.StreamFacts, as plain JSON. Their tokens and
+    # truncated examples are estimates then, and each counts as one example.
+    stream: dict[str, Any] | None = None
 
     def table(self) -> list[tuple[str, str]]:
         """What a person wants to know of it: what, and where or how much."""
@@ -88,7 +92,7 @@ def prepare(
     located = checkpoint.blueprint(
         checkpoint.locate(),
         digest([_FORMAT, sorted(task.columns), source.rows_only(), fingerprint]),
-        lambda: texts_of(task, source.hold_out(task_rows(task, source, training=True))["train"]),
+        lambda: texts_of(task, _training_rows(task, source)),
     )
     rows = source.rows_only()
     key = digest([_FORMAT, task, rows, fingerprint, located.fingerprint, *([] if train else ["untrained"])])
@@ -98,6 +102,9 @@ def prepare(
     def build_data(folder: Path) -> None:
         fresh.append("data")
         folder.mkdir()
+        if (stream := source.stream()) is not None:
+            write_streamed(folder, task, source, stream, checkpoint, located)
+            return
         data, config = task_rows(task, source, training=train), checkpoint.config(located.folder)
         skipping = Skipping(source, folder / SKIPPED)
 
@@ -123,6 +130,13 @@ def prepare(
     counts_file = entry("counts", digest([key, strategy, checkpoint]), build_counts)
     counts = json.loads(counts_file.read_text())
     return Prepared(**{**known, **facts, **counts, "folder": str(folder)}, cached=not fresh)
+
+
+def _training_rows(task: Task, source: Source) -> Dataset:
+    """Rows that are trained on, or a sample of those that are streamed."""
+    if (stream := source.stream()) is not None:
+        return look(stream, task, source)[1]["train"]
+    return source.hold_out(task_rows(task, source, training=True))["train"]
 
 
 def prepare_for(
@@ -184,7 +198,13 @@ def load_splits(folder: str, kind: str) -> DatasetDict:
     if kind == "encoded":
         facts = json.loads((Path(folder) / "facts.json").read_text())
         return DatasetDict(
-            {name: Dataset.from_file(str(encoded_file(Path(folder), name))) for name in facts["examples"]}
+            {
+                name: Dataset.from_file(str(file))
+                for name in facts["examples"]
+                if (
+                    file := encoded_file(Path(folder), name)
+                ).exists()  # A stream's training rows are not stored.
+            }
         )
     return DatasetDict.load_from_disk(os.path.join(folder, kind))  # noqa: PTH118 (fsspec wants a string)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pipeline.data.prepare import load_splits
 from pipeline.models.loading import quiet
 from pipeline.reporting.model_card import model_card
 from pipeline.reporting.ordered_lines import OrderedLines, join
@@ -104,18 +103,16 @@ def _predictions(job: Work, trainer: Trainer) -> Iterator[Sink]:
 def _save_and_verify(job: Work) -> float:
     """Write model/ (and the adapter, where the strategy has one) and prove that it computes the same."""
     spec, folder = job.spec, job.run.model
-    split = next(name for name in ("test", "validation", "train") if name in job.data.splits)
+    split = next((name for name in ("test", "validation") if name in job.data.splits), "train")
     # Short ones: what a language model computes of a token is as long as its vocabulary.
-    rows = sorted(
-        job.data.splits[split].select(range(min(_LOOKED_AT, len(job.data.splits[split])))),
-        key=itemgetter("length"),
-    )[:_COMPARED_ROWS]
+    rows = sorted(job.data.examples(split, _LOOKED_AT), key=itemgetter("length"))[:_COMPARED_ROWS]
     inputs = spec.task.forward_inputs(spec.task.collate(rows, job.data.collate.tokenizer))
     texts = [
         str(value)  # of conversations and other lists as they are written in Python
-        for row in load_splits(job.prepared.folder, "raw")[split].take(_COMPARED_ROWS)
-        for name, value in row.items()
-        if name in spec.task.columns and isinstance(value, str | list)
+        for name, values in job.data.first_rows(split, _COMPARED_ROWS).items()
+        if name in spec.task.columns
+        for value in values
+        if isinstance(value, str | list)
     ]
     model = job.module.model.cpu()
     expected = outputs(model, inputs)

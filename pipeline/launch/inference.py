@@ -104,7 +104,7 @@ class Trained:
         """Rows may only be held out of data if that cannot give rows that the model was trained on."""
         asked = dataclasses.replace(source, limit=self.spec.data.limit)
         same_rows = source.fingerprint() == self.prepared["data_fingerprint"]
-        if same_rows and canonical(asked) == canonical(self.spec.data):
+        if same_rows and canonical(asked.rows_only()) == canonical(self.spec.data.rows_only()):
             return "as_trained"
         changed_since = asked == self.spec.data
         return "never" if same_rows or changed_since else "if_none"

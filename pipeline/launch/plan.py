@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.batches import micro_batches_per_step
 from pipeline.data.skipping import skipped_text
+from pipeline.data.streaming.facts import StreamFacts
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -98,6 +99,7 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
             + (" (cached)" if prepared.cached else " (encoded now)")
             + (f"; {skipped_text(prepared.skipped)}" if prepared.skipped else ""),
         ),
+        *_streamed(prepared),
         *spec.task.describe(prepared.head).items(),
         (
             "tokens",
@@ -141,6 +143,7 @@ def _training(
             f"{schedule.steps_per_epoch:,}{limit}; {_batch(spec, prepared, machine)}; "
             f"{schedule.tokens:,} tokens",
         ),
+        *_augmentation(spec),
         (
             "best by",
             f"{schedule.monitor} ({schedule.mode})"
@@ -148,6 +151,20 @@ def _training(
             else "no validation data: the last step",
         ),
     ]
+
+
+def _streamed(prepared: Prepared) -> list[tuple[str, str]]:
+    if prepared.stream is None:
+        return []
+    held_out = "" if len(prepared.rows) > 1 else "; nothing is held out (data.validation=FILE)"
+    return [("streamed", StreamFacts.of(prepared.stream).text() + held_out)]
+
+
+def _augmentation(spec: RunSpec) -> list[tuple[str, str]]:
+    chosen = spec.data.augmentation.chosen()
+    return (
+        [("augmentation", ", ".join(f"{name} {value:g}" for name, value in chosen.items()))] if chosen else []
+    )
 
 
 def _scoring(prepared: Prepared) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.data.augmentation import changes
 from pipeline.data.prepare import Prepared, prepare
 from pipeline.data.skipping import warn_of_skipped
 from pipeline.launch.auditing import Report, audited
@@ -52,5 +53,7 @@ def get_ready(spec: RunSpec) -> Ready:
         task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy, train=spec.train
     )
     warn_of_skipped(prepared.skipped, prepared.folder)
+    if spec.train and spec.data.augmentation.mask:
+        changes(spec.data.augmentation, spec.model.tokenizer(prepared.checkpoint["folder"]), spec.seed)
     planned = schedule(spec, prepared, machine)
     return Ready(spec, prepared, machine, planned, audited(spec, prepared))

@@ -44,6 +44,10 @@ def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
         return Schedule(0, 0, 0, accumulate=1, monitor=monitor, mode=mode, tokens=0)
     trainer, rows = spec.trainer, prepared.examples["train"]
     per_epoch = steps_per_epoch(rows, trainer.batch_size, machine.world_size)
+    counted = per_epoch
+    if prepared.stream and not prepared.stream["whole"]:
+        # Nobody knows how many rows there are: all steps are one epoch.
+        per_epoch = trainer.max_steps or per_epoch
     epochs = trainer.epochs(per_epoch)
     limits = [epochs * per_epoch, trainer.max_steps]
     if trainer.max_tokens is not None:
@@ -56,7 +60,7 @@ def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
         accumulate=micro_batches_per_step(trainer.batch_size, machine.world_size, machine.micro_batch),
         monitor=monitor,
         mode=mode,
-        tokens=round(prepared.tokens["train"] * total / per_epoch),
+        tokens=round(prepared.tokens["train"] * total / counted),
     )
 
 

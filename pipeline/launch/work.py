@@ -146,6 +146,7 @@ def _set_up_process(spec: RunSpec, machine: Machine) -> None:
 def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machine, plan: Schedule) -> Work:
     from lightning.pytorch import seed_everything
 
+    from pipeline.data.augmentation import changes
     from pipeline.data.module import TextData
     from pipeline.strategies.base import trained_keys
     from pipeline.training.module import FineTuning
@@ -161,10 +162,11 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     model = spec.strategy.adapt(model)
     seed_everything(spec.seed + rank(), verbose=False)
     splits = load_splits(prepared.folder, "encoded")
+    tokenizer = spec.model.tokenizer(prepared.checkpoint["folder"])
     data = TextData(
         splits,
         spec.task,
-        spec.model.tokenizer(prepared.checkpoint["folder"]),
+        tokenizer,
         spec.trainer,
         seed=spec.seed,
         micro_batch=machine.micro_batch,
@@ -172,6 +174,8 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         world_size=machine.world_size,
         rank=rank(),
         raw=load_splits(prepared.folder, "raw"),
+        changes=changes(spec.data.augmentation, tokenizer, spec.seed) if spec.train else None,
+        stream=_stream(spec, prepared, plan, tokenizer),
     )
     module = FineTuning(
         model,
@@ -186,8 +190,32 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         monitor=plan.monitor,
         mode=plan.mode,
         validation_names=data.validation_names,
+        mixup=_mixup(spec, model, data),
     )
     return Work(run, spec, prepared, machine, plan, module, data)
+
+
+def _stream(spec: RunSpec, prepared: Prepared, plan: Schedule, tokenizer: Any) -> Any:
+    """The training rows, where they are streamed."""
+    from pipeline.data.streaming.facts import StreamFacts
+    from pipeline.data.streaming.training import TrainingStream
+
+    source = spec.data.stream()
+    if source is None or prepared.stream is None:
+        return None
+    facts = StreamFacts.of(prepared.stream)
+    steps = None if facts.whole else plan.total_steps
+    return TrainingStream(source, facts, spec.task, tokenizer, prepared.head, steps)
+
+
+def _mixup(spec: RunSpec, model: Any, data: TextData) -> Any:
+    """What mixes training examples, if they are to be. Raises BadInput for a model that cannot read what is mixed."""
+    from pipeline.training.mixup import Mixup, check
+
+    if not (spec.train and spec.data.augmentation.mixup):
+        return None
+    check(spec.task, model, data.collate(data.examples("train", 4))["inputs"])
+    return Mixup(spec.data.augmentation.mixup, spec.seed)
 
 
 def _check_trained_before(model: Any, report: Any) -> None:

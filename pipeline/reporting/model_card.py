@@ -63,7 +63,7 @@ def _made(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     return (
         f"A model for {task}, tuned by `strategy={choices['strategy']}` from `model={choices['model']}` on "
         f"`data={choices['data']}`: {prepared['trainable']:,} of {prepared['total']:,} parameters were trained on "
-        f"{prepared['rows'].get('train', 0):,} rows. The best checkpoint was step {metrics['best_step']}."
+        f"{_rows(prepared)} rows. The best checkpoint was step {metrics['best_step']}."
     )
 
 
@@ -82,6 +82,11 @@ def _data(run: RunDirectory) -> list[str]:
     path = run.folder / "audit.json"
     found = audit_lines(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
     return ["## Data", "Found before training (rows in `audit.json`):", "\n".join(found)] if found else []
+
+
+def _rows(prepared: Mapping[str, Any]) -> str:
+    more = "more than " if prepared.get("stream") and not prepared["stream"]["whole"] else ""
+    return f"{more}{prepared['rows'].get('train', 0):,}"
 
 
 def _adapter(run: RunDirectory, head: Mapping[str, Any]) -> list[str]:

@@ -1,11 +1,13 @@
 """What a data source is, and the options every source shares."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from pipeline.component import component
+from pipeline.errors import Problem, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
     from pipeline.data.bad_rows import BadRow
+    from pipeline.sources.reading.stream import FileStream
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -49,6 +52,30 @@ class Augmentation:
     # targets are mixed (Zhang et al. 2018, arXiv:1710.09412). 0: none are.
     mixup: Annotated[float, Field(ge=0)] = 0.0
 
+    def chosen(self) -> dict[str, float]:
+        """What is done, by name, and how much of it."""
+        return {name: value for name, value in vars(self).items() if value}
+
+    def conflicts(self, spec: Any) -> Iterator[Problem]:
+        """What the task's targets, or the model, do not go together with."""
+        able = spec.task.augmentations
+        for name in [name for name in self.chosen() if name not in able]:
+            what = f"targets of task={spec.choices.get('task')} would not follow such changes of a text"
+            allowed = f"0; with this task: {listing(able) or 'none of them'}"
+            if not able:
+                allowed += (
+                    "; tasks whose target is of a whole text can have them, such as text_classification"
+                )
+            yield Problem(f"data.augmentation.{name}", what, allowed)
+        if self.mixup and {"causal_lm", "seq2seq_lm"} & set(spec.model.heads or ()):
+            what = f"model={spec.choices.get('model')} finds the end of a text by its tokens, and mixed texts have none"
+            yield Problem("data.augmentation.mixup", what, "0; an encoder can, such as model=bert")
+        if self.mixup and 1 in (spec.trainer.batch_size, spec.hardware.micro_batch):
+            what = "mixes an example with another of its micro-batch, which is of 1"
+            yield Problem(
+                "data.augmentation.mixup", what, "0, or larger trainer.batch_size and hardware.micro_batch"
+            )
+
 
 @component
 class Source:
@@ -79,6 +106,11 @@ class Source:
     # Options that change neither rows nor numbers.
     without_effect: ClassVar[tuple[str, ...]] = ("audit",)
 
+    def conflicts(self, spec: Any) -> Iterator[Problem]:
+        """What does not go together with other groups of the configuration."""
+        if spec.train:
+            yield from self.augmentation.conflicts(spec)
+
     def load(self) -> "DatasetDict":
         """The raw rows: splits ``train``, ``validation``, ``test`` as far as the source has them.
 
@@ -86,6 +118,10 @@ class Source:
         (with the line), an empty one, or a source that cannot be reached.
         """
         raise NotImplementedError
+
+    def stream(self) -> "FileStream | None":
+        """The training rows, where :meth:`load` does not give them since they are to be read as they are needed."""
+        return None
 
     def skipped(self) -> "Iterator[BadRow]":
         """The rows that :meth:`load` left out, where they may be (``on_bad_rows``)."""

@@ -15,7 +15,9 @@ from pipeline.fetch.cache import entry
 from pipeline.sources.base import Source
 from pipeline.sources.reading.locating import Located, locate
 from pipeline.sources.reading.stored import BAD_ROWS, store, stored
+from pipeline.sources.reading.stream import FileStream
 from pipeline.sources.reading.tables import Reading, TxtRows
+from pipeline.sources.streaming import stream_problems
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -53,6 +55,11 @@ class Files(Source):
     # Of the archive, where the files are in a package (pypi:…).
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
+    # Read training rows as they are needed, in every epoch again, and store nothing of them.
+    streaming: bool = False
+    # With streaming, rows to look at before training. null: all, once.
+    scan: Annotated[int, Field(ge=1)] | None = None
+
     places = ("train", "validation", "test", "sha256")
 
     def load(self) -> "DatasetDict":
@@ -60,10 +67,16 @@ class Files(Source):
         from datasets import DatasetDict
 
         located = self._located()
+        if self.streaming:
+            located.pop("train", None)
+        if not located:
+            return DatasetDict()
         folder = self._stored(located)
         return DatasetDict({split: stored(folder, split) for split in located})
 
     def skipped(self) -> Iterator[BadRow]:
+        if self.streaming:
+            return
         with (self._stored(self._located()) / BAD_ROWS).open(encoding="utf-8") as lines:
             yield from (BadRow(**json.loads(line)) for line in lines)
 
@@ -74,11 +87,24 @@ class Files(Source):
         skip = self.on_bad_rows == "skip"
         return entry("rows", key, lambda folder: store(folder, located, self._reading(), skip=skip))
 
+    def stream(self) -> FileStream | None:
+        if not self.streaming:
+            return None
+        return FileStream(tuple(self._located()["train"]), self._reading(), self.scan)
+
+    def conflicts(self, spec: Any) -> Iterator[Problem]:
+        yield from super().conflicts(spec)
+        yield from stream_problems(self, spec)
+
     def fingerprint(self) -> str:
-        """Of the files' bytes, their order, and how they are read; not of their names."""
+        """Of the files' bytes, their order, and how they are read; not of their names. Of streamed files that are not
+        on this machine, of what their file system says of them."""
         reading = self._reading()
         facts = {
-            split: [(reading.format_of(file), file.sha256()) for file in files]
+            split: [
+                (reading.format_of(file), file.version() if self.streaming else file.sha256())
+                for file in files
+            ]
             for split, files in self._located().items()
         }
         how = [reading.encoding, reading.delimiter, reading.quote, reading.txt_rows]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,17 @@ class Hub(Source):
         default_factory=lambda: dict.fromkeys(("train", "validation", "test"))
     )
 
+    # Rows of a hub data set are stored once; to stream its files, data=files reads them by URL.
+    streaming: bool = False
+
     places = ("dataset", "revision")
+
+    def conflicts(self, spec: Any) -> Iterator[Problem]:
+        yield from super().conflicts(spec)
+        if self.streaming:
+            what = f"rows of data=hub are stored once; the files of {self.dataset} can be streamed by URL"
+            allowed = f"data=files 'data.train=hf://datasets/{self.dataset}/**/*.parquet' data.streaming=true"
+            yield Problem("data.streaming", what, allowed)
 
     def load(self) -> "DatasetDict":
         from datasets import DatasetDict, load_from_disk

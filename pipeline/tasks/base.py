@@ -84,6 +84,8 @@ class Task:
     # Whether ``metrics`` are updated with whole rows (what :meth:`decode` says, and the rows of the data) rather
     # than with each batch's predictions and targets.
     scored_by_row: ClassVar[bool] = False
+    # What `data.augmentation` may do to training examples without their targets becoming wrong.
+    augmentations: ClassVar[tuple[str, ...]] = ()
     # Rows that are read, sorted by length and predicted together. Fewer where each takes long to answer.
     prediction_chunk: ClassVar[int] = 2_048
 
@@ -152,6 +154,13 @@ class Task:
 
     def loss(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
         """Forward pass and loss, in training. Without targets in ``batch``, use :meth:`predict`."""
+        raise NotImplementedError
+
+    def example_losses(
+        self, model: "nn.Module", outputs: "Tensor", targets: "Tensor"
+    ) -> "tuple[Tensor, Tensor]":
+        """The loss of each example, and its weight, where the model gave ``outputs``: what :meth:`loss` sums. Of tasks
+        with ``mixup`` among their augmentations."""
         raise NotImplementedError
 
     def score(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:

@@ -58,6 +58,7 @@ class MultipleChoice(Task):
     # Pad batches to a multiple of this many tokens; 8 suits tensor cores.
     pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
 
+    augmentations: ClassVar[tuple[str, ...]] = ("deletion", "swap", "mask")
     heads: ClassVar[tuple[str, ...]] = ("multiple_choice", "sequence_classification")
     one_target: ClassVar[bool] = True
 

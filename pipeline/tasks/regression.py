@@ -61,6 +61,7 @@ class Regression(Task):
     # Pad batches to a multiple of this many tokens; 8 suits tensor cores.
     pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
 
+    augmentations: ClassVar[tuple[str, ...]] = ("deletion", "swap", "mask", "mixup")
     heads: ClassVar[tuple[str, ...]] = ("sequence_classification",)
     one_target: ClassVar[bool] = True
 
@@ -157,16 +158,22 @@ class Regression(Task):
 
     def loss(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
         """Error of standardised targets, averaged over an example's targets and summed over examples."""
+        targets, outputs = batch["labels"], self.predict(model, batch)
+        each, weights = self.example_losses(model, outputs, targets)
+        return Output(each.sum(), weights.sum(), outputs, targets)
+
+    def example_losses(
+        self, model: "nn.Module", outputs: "Tensor", targets: "Tensor"
+    ) -> "tuple[Tensor, Tensor]":
         from torch.nn import functional
 
-        targets, outputs = batch["labels"], self.predict(model, batch)
         if self.error == "mse":
             each = functional.mse_loss(outputs, targets, reduction="none")
         elif self.error == "mae":
             each = functional.l1_loss(outputs, targets, reduction="none")
         else:
             each = functional.huber_loss(outputs, targets, reduction="none", delta=self.huber_delta)
-        return Output(each.mean(-1).sum(), outputs.new_tensor(len(targets)), outputs, targets)
+        return each.mean(-1), outputs.new_ones(len(targets))
 
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor":
         """The model's outputs, predictions of standardised targets, in float32: (examples, targets)."""

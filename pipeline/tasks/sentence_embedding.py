@@ -71,6 +71,7 @@ class SentenceEmbedding(Task):
         "score": Column("how alike text and text_pair are, a number", required=False),
         "label": Column("what it shares with the texts that belong to it", required=False),
     }
+    augmentations: ClassVar[tuple[str, ...]] = ("deletion", "swap", "mask")
     targets: ClassVar[tuple[str, ...]] = ("positive", "negative", "score", "label")
     identified_by: ClassVar[tuple[str, ...]] = ("text", "positive", "negative", "text_pair")
     # Of models with encoder and decoder the encoder alone.

@@ -77,6 +77,7 @@ class TextClassification(Task):
         "text_pair": Column("a second text, classified together with the first", required=False),
         "label": Column("the class: a word or a whole number; several of them with multi_label"),
     }
+    augmentations: ClassVar[tuple[str, ...]] = ("deletion", "swap", "mask", "mixup")
     heads: ClassVar[tuple[str, ...]] = ("sequence_classification",)
     one_target: ClassVar[bool] = True
 
@@ -226,25 +227,22 @@ class TextClassification(Task):
         Divided by its weight it is what the model itself gives for ``labels`` when there are neither class
         weights nor smoothing. With them it is torch's weighted mean.
         """
-        import torch
-        from torch.nn import functional
+        logits, targets = self.predict(model, batch), batch["labels"]
+        each, weights = self._losses(model, logits, targets, "sum")
+        return Output(each.sum(), weights.sum(), logits, targets)
 
-        targets = batch["labels"]
-        logits = self.predict(model, batch)
-        given = getattr(model.config, "class_weights", None)
-        weights = None if given is None else torch.tensor(given, device=logits.device)
-        if self.multi_label:
-            # Weights say how much more a label's presence counts than its absence.
-            soft = targets * (1 - self.label_smoothing) + self.label_smoothing / 2
-            each = functional.binary_cross_entropy_with_logits(
-                logits, soft, pos_weight=weights, reduction="none"
-            )
-            return Output(each.mean(-1).sum(), logits.new_tensor(len(targets)), logits, targets)
-        loss = functional.cross_entropy(
-            logits, targets, weights, reduction="sum", label_smoothing=self.label_smoothing
-        )
-        weight = logits.new_tensor(len(targets)) if weights is None else weights[targets].sum()
-        return Output(loss, weight, logits, targets)
+    def example_losses(
+        self, model: "nn.Module", outputs: "Tensor", targets: "Tensor"
+    ) -> "tuple[Tensor, Tensor]":
+        return self._losses(model, outputs, targets, "none")
+
+    def _losses(
+        self, model: "nn.Module", logits: "Tensor", targets: "Tensor", reduction: str
+    ) -> "tuple[Tensor, Tensor]":
+        from pipeline.tasks.classification.losses import losses
+
+        weights = getattr(model.config, "class_weights", None)
+        return losses(logits, targets, weights, self.label_smoothing, reduction)
 
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor":
         """Logits in float32: (examples, classes)."""

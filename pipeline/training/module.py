@@ -13,6 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from pipeline.errors import Diverged
 from pipeline.runs.splits import prefix_of
 from pipeline.training import interruption
+from pipeline.training.mixup import Mixup
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
 
@@ -49,6 +50,7 @@ class FineTuning(LightningModule):
         mode: str,
         validation_names: Sequence[str],
         on_scores: Callable[[str, Scores, int], None] | None = None,
+        mixup: Mixup | None = None,
     ) -> None:
         super().__init__()
         self.model: nn.Module = model
@@ -58,6 +60,7 @@ class FineTuning(LightningModule):
         self.total_steps, self.log_every = total_steps, log_every
         self.monitor, self.mode = monitor, mode
         self.validation_names, self.on_scores = list(validation_names), on_scores
+        self.mixup = mixup
         self.scorers: dict[str, Scorer] = {}
         self.test_sink: Sink | None = None  # gets what the model says of every test row
         self._step_loss: Tensor | None = None
@@ -71,11 +74,17 @@ class FineTuning(LightningModule):
         interruption.listen_alone()
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        output = self.task.loss(self.model, batch["inputs"])
-        loss, weight = output.loss.detach().float(), output.weight.detach().float()
+        total, counted = self._loss(batch)
+        loss, weight = total.detach().float(), counted.detach().float()
         self._step_loss = loss if self._step_loss is None else self._step_loss + loss
         self._step_weight = weight if self._step_weight is None else self._step_weight + weight
-        return output.loss
+        return total
+
+    def _loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        if self.mixup is not None:
+            return self.mixup.loss(self.task, self.model, batch, self.current_epoch)
+        output = self.task.loss(self.model, batch["inputs"])
+        return output.loss, output.weight
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         assert self._step_loss is not None and self._step_weight is not None

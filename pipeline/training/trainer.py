@@ -28,6 +28,7 @@ _SETTLED = (
     ".*sync_dist=True.*",
     ".*is_gradient_checkpointing.*",
     ".*is smaller than the logging interval.*",
+    ".*IterableDataset. has `__len__` defined.*",
     ".*lr_scheduler.step.*before.*optimizer.step.*",
     ".*across ranks is zero.*",
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",

@@ -13,6 +13,21 @@ from pipeline.fetch.cache import entry
 from pipeline.fetch.package_index import PREFIX, fetch
 
 MAGIC = "*?["
+# What file systems call a file's size, the hash of its content, and the time of its last change.
+_CHANGES = {
+    "size",
+    "etag",
+    "e_tag",
+    "md5",
+    "md5hash",
+    "content_md5",
+    "checksum",
+    "blob_id",
+    "oid",
+    "sha256",
+    "generation",
+}
+_CHANGES |= {"mtime", "modified", "last_modified", "lastmodified", "updated", "created"}
 # Local files from this size on are hashed once, and again only when their size or time has changed.
 LARGE = 1_000_000
 
@@ -47,6 +62,16 @@ class Located:
             return self._digest()
         known = hashlib.sha256(f"{local.resolve()}|{facts.st_size}|{facts.st_mtime_ns}".encode()).hexdigest()
         return entry("digests", known, lambda target: _write(target, self._digest())).read_text()
+
+    def version(self) -> str:
+        """What changes when the file does, without reading a remote one: its size and what its file system says of its
+        content or its time."""
+        if self.system.protocol == ("file", "local"):
+            return self.sha256()
+        with self._readable():
+            facts = self.system.info(self.path)
+        known = {name: facts[name] for name in sorted(facts) if name.lower().replace("-", "_") in _CHANGES}
+        return hashlib.sha256(repr(known).encode()).hexdigest()
 
     def _digest(self) -> str:
         with self._readable():

@@ -1,0 +1,1 @@
+"""Training data that is read, encoded and batched as it comes, and stored nowhere."""
