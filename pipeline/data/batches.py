@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.data.mixing import Mixing
+
 # Steps whose examples are sorted together: large enough to pad little, small enough to stay random.
 _POOL_STEPS = 50
 
@@ -26,19 +28,25 @@ def steps_per_epoch(rows: int, batch_size: int, world_size: int) -> int:
 
 
 def epoch_steps(
-    lengths: np.ndarray, batch_size: int, world_size: int, seed: int, epoch: int, group_by_length: bool
+    lengths: np.ndarray,
+    batch_size: int,
+    world_size: int,
+    seed: int,
+    epoch: int,
+    group_by_length: bool,
+    mixing: Mixing | None = None,
 ) -> list[np.ndarray]:
-    """The examples of each optimizer step of one epoch; every example once.
+    """The examples of each optimizer step of one epoch; every example once, or as ``mixing`` draws them.
 
     An incomplete step comes last; one too small to give every process an example joins the step before it.
     """
     generator = np.random.default_rng([seed, epoch])
-    order = generator.permutation(len(lengths))
+    order = generator.permutation(len(lengths) if mixing is None else mixing.draw(seed, epoch))
     if group_by_length:
         pool = _POOL_STEPS * batch_size
         pools = [order[start : start + pool] for start in range(0, len(order), pool)]
         order = np.concatenate([part[np.argsort(-lengths[part], kind="stable")] for part in pools])
-    count = steps_per_epoch(len(lengths), batch_size, world_size)
+    count = steps_per_epoch(len(order), batch_size, world_size)
     steps = [order[i * batch_size : (i + 1) * batch_size] for i in range(count)]
     steps[-1] = order[(count - 1) * batch_size :]
     # The last step stays last: it alone may have fewer micro-batches.
@@ -47,12 +55,18 @@ def epoch_steps(
 
 
 def tokens_to_steps(
-    lengths: np.ndarray, budget: int, batch_size: int, world_size: int, seed: int, group_by_length: bool
+    lengths: np.ndarray,
+    budget: int,
+    batch_size: int,
+    world_size: int,
+    seed: int,
+    group_by_length: bool,
+    mixing: Mixing | None = None,
 ) -> int:
     """Optimizer steps until `budget` tokens have been seen, rounded up."""
     total, steps, epoch = 0, 0, 0
     while True:
-        for step in epoch_steps(lengths, batch_size, world_size, seed, epoch, group_by_length):
+        for step in epoch_steps(lengths, batch_size, world_size, seed, epoch, group_by_length, mixing):
             total += int(lengths[step].sum())
             steps += 1
             if total >= budget:
@@ -76,7 +90,9 @@ class TrainingBatches:
         rank: int,
         seed: int,
         group_by_length: bool,
+        mixing: Mixing | None = None,
     ) -> None:
+        self.mixing = mixing
         self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
         self.world_size, self.rank, self.group_by_length = world_size, rank, group_by_length
         self.accumulate = micro_batches_per_step(batch_size, world_size, micro_batch)
@@ -100,7 +116,13 @@ class TrainingBatches:
 
     def _steps(self) -> list[np.ndarray]:
         return epoch_steps(
-            self.lengths, self.batch_size, self.world_size, self.seed, self.epoch, self.group_by_length
+            self.lengths,
+            self.batch_size,
+            self.world_size,
+            self.seed,
+            self.epoch,
+            self.group_by_length,
+            self.mixing,
         )
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -112,7 +134,7 @@ class TrainingBatches:
                 yield batch.tolist()
 
     def __len__(self) -> int:
-        rows = len(self.lengths)
+        rows = len(self.lengths) if self.mixing is None else self.mixing.size
         count = steps_per_epoch(rows, self.batch_size, self.world_size)
         last = np.arange((count - 1) * self.batch_size, rows)
         return (count - 1) * self.accumulate + len(self._micro_batches(last))

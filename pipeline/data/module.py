@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+    from pipeline.data.mixing import Mixing
     from pipeline.tasks.base import Task
     from pipeline.training.trainer_spec import TrainerSpec
 
@@ -86,6 +87,7 @@ class TextData(LightningDataModule):
         world_size: int,
         rank: int,
         raw: Mapping[str, Dataset] | None = None,
+        mixing: Mixing | None = None,
     ) -> None:
         super().__init__()
         self.raw = raw or {}
@@ -103,6 +105,7 @@ class TextData(LightningDataModule):
                 rank=rank,
                 seed=seed,
                 group_by_length=trainer.group_by_length,
+                mixing=mixing,
             )
 
     def _loader(self, split: str, batches: TrainingBatches | EvaluationBatches) -> DataLoader:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.data.columns import task_rows, texts_of
 from pipeline.data.encoding import write_encoded
+from pipeline.data.joining import Joined, joined
 from pipeline.errors import BadInput, Problem
 from pipeline.fetch.cache import entry
 from pipeline.runs.identity import digest
@@ -40,6 +41,7 @@ class Prepared:
         over long texts) or fewer (several texts in one); tokens are counted after truncation, truncated in examples.
     trainable, total: parameters.
     directions: for each metric whether higher is better.
+    segments: of a mixture, its sources with their training ``rows`` and ``examples``, in the order in which they lie.
     """
 
     folder: str
@@ -55,6 +57,7 @@ class Prepared:
     trainable: int
     total: int
     cached: bool = False
+    segments: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
 
     def table(self) -> list[tuple[str, str]]:
         """What a person wants to know of it: what, and where or how much."""
@@ -83,7 +86,7 @@ def prepare(
     located = checkpoint.blueprint(
         checkpoint.locate(),
         digest([_FORMAT, sorted(task.columns), source.rows_only(), fingerprint]),
-        lambda: texts_of(task, source.hold_out(task_rows(task, source, training=True))["train"]),
+        lambda: texts_of(task, _split_rows(task, source, training=True).data["train"]),
     )
     rows = source.rows_only()
     key = digest([_FORMAT, task, rows, fingerprint, located.fingerprint, *([] if train else ["untrained"])])
@@ -92,12 +95,13 @@ def prepare(
 
     def build_data(folder: Path) -> None:
         fresh.append("data")
-        data = source.hold_out(task_rows(task, source, training=train))
+        found = _split_rows(task, source, training=train)
+        data = found.data
         head = task.learn(_learned_from(data), checkpoint.config(located.folder))
         if not train:
             data.pop("train", None)
             _check_scored(data)
-        write_encoded(folder, task, checkpoint, located, data, head)
+        write_encoded(folder, task, checkpoint, located, data, head, found.sizes)
 
     folder = entry("encoded", key, build_data)
     facts = json.loads((folder / "facts.json").read_text())
@@ -126,22 +130,31 @@ def prepare_for(
     )
 
     def build(folder: Path) -> None:
-        data = task_rows(task, source, training=False)
-        given = [name for name in data if name != "train"]
-        if not given and hold_out == "never":
-            what = (
-                "has no validation or test rows of its own, and the model was trained on a part of the others"
-            )
-            raise BadInput(Problem("data", what, "data=files data.test=FILE, or the data as the run had it"))
-        if given and hold_out != "as_trained":
-            data.pop("train", None)
-        data = source.hold_out(data)
-        data.pop("train", None)
-        _check_scored(data)
-        write_encoded(folder, task, checkpoint, located, data, head)
+        found = joined(source, lambda part: _scored_rows(task, part, hold_out), task.columns)
+        _check_scored(found.data)
+        write_encoded(folder, task, checkpoint, located, found.data, head, found.sizes)
 
     folder = entry("encoded", key, build)
     return str(folder), json.loads((folder / "facts.json").read_text())
+
+
+def _split_rows(task: Task, source: Source, training: bool) -> Joined:
+    """All splits, those that the source lacks held out."""
+    return joined(source, lambda part: part.hold_out(task_rows(task, part, training=training)), task.columns)
+
+
+def _scored_rows(task: Task, source: Source, hold_out: HoldOut) -> DatasetDict:
+    """The splits to evaluate on; see :func:`prepare_for`."""
+    data = task_rows(task, source, training=False)
+    given = [name for name in data if name != "train"]
+    if not given and hold_out == "never":
+        what = "has no validation or test rows of its own, and the model was trained on a part of the others"
+        raise BadInput(Problem("data", what, "data=files data.test=FILE, or the data as the run had it"))
+    if given and hold_out != "as_trained":
+        data.pop("train", None)
+    data = source.hold_out(data)
+    data.pop("train", None)
+    return data
 
 
 def _learned_from(data: DatasetDict) -> DatasetDict:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.batches import micro_batches_per_step
+from pipeline.data.mixing import mixing
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -55,7 +56,12 @@ def _step_rows(spec: RunSpec, prepared: Prepared) -> int:
     """Rows of the largest optimizer step, or without training of the largest batch."""
     if not spec.train:
         return min(spec.trainer.evaluation_batch_size, max(prepared.examples.values()))
-    return min(spec.trainer.batch_size, prepared.examples["train"])
+    mixed = mixing(spec.data, prepared.segments)
+    return min(spec.trainer.batch_size, mixed.size if mixed else prepared.examples["train"])
+
+
+def _rows_of(prepared: Prepared) -> dict[str, int]:
+    return {name: counts["rows"] for name, counts in prepared.segments.items()}
 
 
 def _examples(prepared: Prepared) -> str:
@@ -82,6 +88,7 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
     """Rows of the plan: what, and how much."""
     need, free = memory(spec, prepared, machine), available_memory()
     rows = prepared.rows
+    mixed = mixing(spec.data, prepared.segments) if spec.train else None
     cut = {name: count for name, count in prepared.truncated.items() if count}
     choice = spec.choices
     lines = [
@@ -96,6 +103,7 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
             + _examples(prepared)
             + (" (cached)" if prepared.cached else " (encoded now)"),
         ),
+        *(mixed.table(_rows_of(prepared)) if mixed else ()),
         *spec.task.describe(prepared.head).items(),
         (
             "tokens",
