@@ -96,11 +96,10 @@ class Trained:
 
     def _hold_out(self, source: Source) -> HoldOut:
         """Rows may only be held out of data if that cannot give rows that the model was trained on."""
-        asked = dataclasses.replace(source, limit=self.spec.data.limit)
         same_rows = source.fingerprint() == self.prepared["data_fingerprint"]
-        if same_rows and canonical(asked.rows_only()) == canonical(self.spec.data.rows_only()):
+        if same_rows and canonical(source.division()) == canonical(self.spec.data.division()):
             return "as_trained"
-        changed_since = asked == self.spec.data
+        changed_since = source.division() == self.spec.data.division()
         return "never" if same_rows or changed_since else "if_none"
 
     def _score(self, raw: Any, encoded: Any) -> Scores:

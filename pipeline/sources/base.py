@@ -105,6 +105,10 @@ class Source:
         """The same source without the options that act only when its rows are trained on."""
         return dataclasses.replace(self, augmentation=Augmentation())
 
+    def division(self) -> Self:
+        """The same source without the options that leave as it is which rows are held out of which."""
+        return dataclasses.replace(self.rows_only(), limit=None)
+
     def parts(self) -> "dict[str, Source]":
         """The sources that this one is a mixture of, by name; nothing where it has rows of its own."""
         return {}

@@ -124,8 +124,10 @@ class Mixture(Source):
         exact = {name: size * power / sum(powers.values()) for name, power in powers.items()}
         drawn = {name: max(1, math.floor(share)) for name, share in exact.items()}
         while missing := size - sum(drawn.values()):
-            name = max(drawn, key=lambda name: (exact[name] - drawn[name]) * missing)
-            drawn[name] += 1 if missing > 0 else -1
+            few = missing > 0
+            able = [name for name, count in drawn.items() if few or count > 1]
+            name = max(able, key=lambda name: (exact[name] - drawn[name]) * missing)
+            drawn[name] += 1 if few else -1
         return drawn
 
     def load(self) -> "DatasetDict":
@@ -135,6 +137,11 @@ class Mixture(Source):
         """Without what only decides which of the encoded rows are drawn."""
         plain = super().rows_only()
         return dataclasses.replace(plain, weights=None, temperature=1.0, rows=None)
+
+    def division(self) -> Self:
+        """Without the limits of each either."""
+        apart = {name: source.division() for name, source in self.sources.items()}
+        return dataclasses.replace(super().division(), sources=apart, score_each=False)
 
     def fingerprint(self) -> str:
         """Of the sources' fingerprints and names."""

@@ -109,11 +109,8 @@ def _names(text: str) -> tuple[frozenset[str], frozenset[str]]:
 
     tree = _environment().parse(text)
     names = frozenset(meta.find_undeclared_variables(tree)) - _environment().globals.keys()
-    branches = [*tree.find_all(nodes.If), *tree.find_all(nodes.CondExpr)]
-    tested = {
-        node.name
-        for branch in branches
-        # A root of its own: find_all looks below the node that it is asked of.
-        for node in nodes.Not(branch.test).find_all(nodes.Name)
-    }
+    tests = [node.test for node in tree.find_all(nodes.If)]
+    tests += [node.test for node in tree.find_all(nodes.CondExpr)]
+    # A root of its own for each: find_all looks below the node that it is asked of.
+    tested = {name.name for test in tests for name in nodes.Not(test).find_all(nodes.Name)}
     return names, names - tested
