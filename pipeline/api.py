@@ -7,13 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import BadInput, Problem
+from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.runs.directory import RunDirectory, open_run
 
 if TYPE_CHECKING:
     from pipeline.chain import Chain
     from pipeline.data.prepare import Prepared
     from pipeline.launch.inference import Trained
+    from pipeline.sources.base import Source
 
 
 class Run:
@@ -95,16 +96,23 @@ class Run:
         return Trained(used.run, used.spec, used.hardware).evaluate(used.data)[0]
 
     def predict(
-        self, rows: Iterable[Mapping[str, Any] | str], columns: Mapping[str, str] | None = None
+        self,
+        rows: Iterable[Mapping[str, Any] | str],
+        columns: Mapping[str, str] | None = None,
+        predict_as: str | None = None,
     ) -> list[dict[str, Any]]:
         """What the model says of each row, in their order.
 
         rows: column -> value, or plain texts. columns: role -> column; None: as in training, or named as
-        their roles are. Raises BadInput for rows that are neither, or lack what the task reads.
+        their roles are. predict_as: of a run on a mixture, the source whose columns and template the rows have.
+        Raises BadInput for rows that are neither, or lack what the task reads.
         """
         if isinstance(rows, str | Mapping):
             raise BadInput(Problem("rows", f"one {type(rows).__name__}", "a list of rows: [row]"))
-        return [said for _, said in self._trained.predict(_as_rows(rows), columns)]
+        like = self._trained.spec.data
+        if predict_as is not None:
+            like = _like(like, predict_as)
+        return [said for _, said in self._trained.predict(_as_rows(rows), columns, like)]
 
     @cached_property
     def _trained(self) -> Trained:
@@ -114,6 +122,17 @@ class Run:
 
         used = open_finished(str(self.folder), command="predict")
         return Trained(used.run, used.spec, used.hardware)
+
+
+def _like(data: Source, name: str) -> Source:
+    """The source of a mixture."""
+    if name not in (parts := data.parts()):
+        raise BadInput(
+            Problem(
+                "predict_as", f"there is no source {name!r}", listing(parts) or "null", nearest(name, parts)
+            )
+        )
+    return parts[name]
 
 
 def _as_rows(rows: Iterable[Any]) -> Iterator[Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic.dataclasses import dataclass
 
 T = TypeVar("T")
@@ -20,3 +20,12 @@ def component(cls: type[T]) -> type[T]:
         frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False)
     )
     return decorate(cls)
+
+
+def _made(value: Any, info: ValidationInfo) -> Any:
+    return (info.context or {}).get(value, value) if isinstance(value, str) else value
+
+
+# Marks a component inside a component that is chosen as the option of a group is, by its ``_target_``:
+# ``dict[str, Annotated[Source, CHOSEN]]``. It is made before its owner, who is validated with it.
+CHOSEN = BeforeValidator(_made)

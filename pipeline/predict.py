@@ -22,7 +22,7 @@ def main() -> None:
     rows = read_rows(used.input, used.data)
     trained = Trained(used.run, used.spec, used.hardware)
     with writing(used.output) as write:
-        for row, said in trained.predict(rows, used.columns):
+        for row, said in trained.predict(rows, used.columns, used.data):
             write(row, said)
     if trained.truncated:
         print(f"rows cut short to what the model was trained to take: {trained.truncated:,}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Overrides to one configuration, through Hydra; every failure becomes a BadInput."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.compose import locations
 from pipeline.compose.origins import builds_on_itself, lines_with, shortened
-from pipeline.compose.overrides import Parsed, expand, for_hydra, is_group, parse, sweep_problems
+from pipeline.compose.overrides import (
+    Parsed,
+    expand,
+    for_hydra,
+    is_group,
+    parse,
+    place_of,
+    sweep_problems,
+)
 from pipeline.errors import BadInput, Problem, listing, nearest
 
 
@@ -53,7 +61,7 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> Composed
         problems = [*parsed.problems, *several]
         single = [override for override in parsed.overrides if not override.is_sweep_override()]
         chosen = [override for override in single if is_group(override) or override.is_hydra_override()]
-        config = compose_hydra(loader, for_hydra(chosen), RunMode.RUN, problems)
+        config = compose_hydra(loader, for_hydra(chosen, listed(loader, chosen)), RunMode.RUN, problems)
         problems += _set_values(config, [override for override in single if override not in chosen])
         choices = _choices(config)
         files = {group: file for group, option in choices.items() if (file := _file(group, option))}
@@ -78,10 +86,14 @@ def compose_onto(before: Composed, overrides: Sequence[str], config_dir: str | N
     config = before.config.copy()
     problems = [*parsed.problems, *several, *now.problems]
     choices = dict(before.choices)
-    for group in dict.fromkeys(override.key_or_group for override in chosen):
-        if group in config:
-            config[group] = now.config.get(group)
-            choices[group] = now.choices.get(group)
+    for group in sorted({place_of(override) for override in chosen}, key=locations.package):
+        place = locations.package(group)
+        if place.partition(".")[0] in config:
+            OmegaConf.update(config, place, OmegaConf.select(now.config, place), merge=False, force_add=True)
+            choices = {
+                name: option for name, option in choices.items() if name not in _inside(place, choices)
+            }
+            choices |= {name: now.choices.get(name) for name in [group, *_inside(place, now.choices)]}
         elif now.choices.get(group) != before.choices.get(group):
             what = f"the run was composed with {group}={before.choices.get(group) or 'null'}"
             problems.append(Problem(group, what, "the single keys that it would set"))
@@ -114,6 +126,31 @@ def config_loader() -> ConfigLoaderImpl:
     """Hydra's loader over our search path, free of Hydra's global state."""
     setup_globals()
     return ConfigLoaderImpl(create_config_search_path(str(locations.shipped())))
+
+
+def listed(loader: ConfigLoaderImpl, overrides: Sequence[Override]) -> set[str]:
+    """The places of groups inside others (``data/template``, ``data@data.sources.mine``) that ``overrides`` choose
+    options for and that the files of the other options name already: Hydra tells choosing there from adding."""
+    known = locations.default_options()
+    chosen = [o for o in overrides if is_group(o) and not o.is_sweep_override() and not o.is_delete()]
+    inner = [o for o in chosen if place_of(o) not in known and not o.key_or_group.startswith("hydra/")]
+    given = [override for override in chosen if override not in inner]
+    found: set[str] = set()
+    for override in inner:
+        texts = for_hydra([o for o in given if place_of(o) != place_of(override)], found)
+        try:
+            defaults = loader.compute_defaults_list(locations.PRIMARY, texts, RunMode.RUN).defaults
+        except (HydraException, yaml.YAMLError, RecursionError):
+            return found  # What is wrong with the files is said when they are composed.
+        if place_of(override) in {default.override_key for default in defaults}:
+            found.add(place_of(override))
+        given.append(override)
+    return found
+
+
+def _inside(place: str, choices: Mapping[str, Any]) -> list[str]:
+    """Choices of options that stand inside ``place``."""
+    return [name for name in choices if locations.package(name).startswith(f"{place}.")]
 
 
 def compose_hydra(
@@ -164,7 +201,7 @@ def _choices(config: DictConfig) -> dict[str, Any]:
 
 
 def _file(group: str, option: Any) -> Path | None:
-    return locations.options(group).get(option) if isinstance(option, str) else None
+    return locations.options(group.partition("@")[0]).get(option) if isinstance(option, str) else None
 
 
 def _set_values(config: DictConfig, overrides: Sequence[Override]) -> list[Problem]:

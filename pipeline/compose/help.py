@@ -53,7 +53,7 @@ USING = {
             "data=files data.test=FILE": "Other data than the run's own; any source below, or only what differs.",
             **_OTHER_DATA,
         },
-        ("data", "hardware"),
+        ("data", "data/template", "hardware"),
         (
             "{program} run=outputs/…",
             "{program} run=outputs/… data=files data.test=new.csv 'data.columns={{text: review, label: stars}}'",
@@ -179,7 +179,7 @@ def _option(group: str, option: str) -> str:
     text = found[option].read_text(encoding="utf-8")
     body = text.split("\n", 1)[1] if text.startswith("#") else text
     rows = {
-        f"{indent}{group + '.' if not indent else ''}{key}: {value}".rstrip(": "): comment
+        f"{indent}{locations.package(group) + '.' if not indent else ''}{key}: {value}".rstrip(": "): comment
         for indent, key, value, comment in keys(body)
         if key not in ("_target_", "defaults")
     }

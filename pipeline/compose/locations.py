@@ -72,11 +72,29 @@ def is_group(name: str) -> bool:
 
 
 def groups() -> list[str]:
-    """Names of all groups: those of the primary configuration in its order, then what else has options."""
+    """Names of all groups: those of the primary configuration in its order, then what else has options.
+
+    A group inside a group (``data/template``) follows the one that it is in.
+    """
     listed = list(default_options())
-    found = {path.name for folder in search_path() for path in folder.iterdir() if path.is_dir()}
-    others = sorted(name for name in found - set(listed) - {"hydra"} if options(name))
-    return [*listed, *others]
+    folders = {
+        path.relative_to(folder).as_posix()
+        for folder in search_path()
+        for path in folder.rglob("*")
+        if path.is_dir()
+    }
+    found = sorted(name for name in folders if name.partition("/")[0] != "hydra" and options(name))
+    inner = [name for name in found if "/" in name]
+    outer = [*listed, *(name for name in found if name not in listed and name not in inner)]
+    nested = [name for group in outer for name in (group, *(n for n in inner if n.startswith(f"{group}/")))]
+    return [*nested, *(name for name in inner if name not in nested)]
+
+
+def package(choice: str) -> str:
+    """Where the keys of a chosen option stand: ``data/template`` in ``data.template``, ``data@data.sources.mine``
+    in ``data.sources.mine``."""
+    group, at, place = choice.partition("@")
+    return place if at else group.replace("/", ".")
 
 
 def primary_file() -> Path:

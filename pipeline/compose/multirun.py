@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from pipeline.compose import locations
 from pipeline.compose.command_line import Call
-from pipeline.compose.composing import Composed, compose_all, compose_hydra, config_loader
+from pipeline.compose.composing import Composed, compose_all, compose_hydra, config_loader, listed
 from pipeline.compose.overrides import for_hydra, parse
 from pipeline.compose.run_spec import RunSpec, load
 from pipeline.errors import BadInput, Problem
@@ -32,7 +32,7 @@ def run_multirun(call: Call, task_function: Callable[[DictConfig], Any]) -> Any:
         parsed = parse(call.overrides, loader)
         if parsed.problems:
             check_jobs(call.overrides)
-        settings = for_hydra(parsed.overrides)
+        settings = for_hydra(parsed.overrides, listed(loader, parsed.overrides))
         _check_hydra(compose_hydra(loader, settings, RunMode.MULTIRUN))
         hydra = Hydra(task_name=locations.PRIMARY, config_loader=loader)
         return hydra.multirun(locations.PRIMARY, task_function, settings, with_log_configuration=False)

@@ -47,7 +47,7 @@ def with_origins(
     typed = {text.lstrip("+~").partition("=")[0] for text in overrides}
     lines: dict[str, str] = {}
     for group, file in files.items():
-        prefix = "" if "@package _global_" in _text(file) else f"{group}."
+        prefix = "" if "@package _global_" in _text(file) else f"{locations.package(group)}."
         lines |= {prefix + key: f"{shortened(file)}:{line}" for key, line in _lines_of_keys(file)}
     return [
         replace(problem, what=f"{problem.what} ({lines[problem.where]})")

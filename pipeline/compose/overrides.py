@@ -1,7 +1,7 @@
 """What the user typed after the command: parsed, checked and made safe for Hydra to compose."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from hydra import version
@@ -52,27 +52,30 @@ def parse(texts: Sequence[str], loader: ConfigLoader) -> Parsed:
     return Parsed(good, problems)
 
 
-def for_hydra(overrides: Iterable[Override]) -> list[str]:
+def for_hydra(overrides: Iterable[Override], listed: Collection[str] = ()) -> list[str]:
     """The overrides in the form that never fails on an unknown key: the typed specs report those, together.
 
-    A group option is set plainly where the primary configuration lists the group, else added; of several
-    settings of one group the last counts. null removes a group. Values are set with ``++``; Hydra's own are
-    left as typed.
+    A group option is set plainly where the primary configuration lists the group, or a file that it leads to does
+    (``listed``: those places), else added; of several settings of one group the last counts. null removes a group.
+    Values are set with ``++``; Hydra's own are left as typed.
     """
+    listed = {*listed, *locations.default_options()}
     rewritten: dict[str, str] = {}
     for position, override in enumerate(overrides):
         key = override.key_or_group
         text = override.input_line or ""
         value = text.partition("=")[2]
-        place = f"{override.key_or_group}@{override.package}" if override.package else key
+        place = place_of(override)
         if is_group(override):
             rewritten.pop(place, None)
             if override.is_delete() or override.value() is None:
                 # Hydra removes a group with one option by ~, and empties one with several.
-                several = locations.default_options().get(key, "").startswith("[")
+                several = locations.default_options().get(place, "").startswith("[")
                 rewritten[place] = f"{place}=[]" if several else f"~{place}"
+                if place not in listed and not override.is_delete():
+                    rewritten[place] = f"++{locations.package(place)}=null"
             else:
-                add = "" if key in locations.default_options() or key.startswith("hydra/") else "+"
+                add = "" if place in listed or key.startswith("hydra/") else "+"
                 rewritten[place] = f"{add}{place}={value}"
         elif override.is_delete() or override.is_hydra_override():
             rewritten[f"{place} {position}"] = text
@@ -124,6 +127,12 @@ def is_group(override: Override) -> bool:
     return bool(_available(override)) if key.startswith("hydra/") else locations.is_group(key)
 
 
+def place_of(override: Override) -> str:
+    """The group that an override names, with the place where its option is to stand if that is another one."""
+    key = override.key_or_group
+    return f"{key}@{override.package}" if override.package else key
+
+
 def quoted(value: str) -> str:
     """``value`` as text in Hydra's grammar, whatever characters it has."""
     return QuotedString(text=value, quote=Quote.single).with_quotes()
@@ -138,9 +147,9 @@ def _available(override: Override) -> list[str]:
 
 
 def _option_problems(override: Override) -> list[Problem]:
-    group, available = override.key_or_group, _available(override)
-    if not available and not locations.is_group(group):
+    if not (available := _available(override)) and not locations.is_group(override.key_or_group):
         return []
+    group = place_of(override)
     value = override.value()
     if isinstance(value, dict):
         return [Problem(group, "a group is set to one of its options, not to a mapping", listing(available))]

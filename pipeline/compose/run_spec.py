@@ -1,5 +1,6 @@
 """A composed configuration as typed parts: what every later step of a run works with."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from typing import Annotated, Any
@@ -7,8 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pipeline.component import component
-from pipeline.compose import matrix
+from pipeline.compose import locations, matrix
 from pipeline.compose.composing import Composed
+from pipeline.compose.inner import make_inner
 from pipeline.compose.leaf import CallbackLeaf, Leaf, LoggerLeaf, OptimizerLeaf, SchedulerLeaf
 from pipeline.compose.origins import shortened, with_origins, without_mapping
 from pipeline.compose.resolving import public, resolve
@@ -116,7 +118,8 @@ def load(composed: Composed, *, frozen: bool = False) -> RunSpec:
     values, problems = resolve(composed.config)
     problems = [*composed.problems, *problems]
     # What a faulty group choice would have brought is unknown, so nothing else is said of that group.
-    broken = {problem.where for problem in composed.problems} & (SINGLE.keys() | SEVERAL.keys())
+    places = {re.split("[@/]", problem.where, maxsplit=1)[0] for problem in composed.problems}
+    broken = places & (SINGLE.keys() | SEVERAL.keys())
     parts: dict[str, Any] = {}
     found: list[Problem] = []
     for group, kind in SINGLE.items():
@@ -143,7 +146,9 @@ def _of_files(problems: Sequence[Problem], composed: Composed) -> list[Problem]:
     """``problems``; what is missing in a group whose file sets nothing is said of that file instead."""
     faulty = {group: fault for group, file in composed.files.items() if (fault := without_mapping(file))}
     known = {
-        group: Problem(f"{group}={composed.choices[group]}", f"{shortened(composed.files[group])} {fault}")
+        locations.package(group): Problem(
+            f"{group}={composed.choices[group]}", f"{shortened(composed.files[group])} {fault}"
+        )
         for group, fault in faulty.items()
     }
     said = {known.get(p.where, p): None for p in problems}
@@ -189,7 +194,13 @@ def _part(entry: Any, kind: Kind, key: str, problems: list[Problem]) -> Any:
         return None
     if isinstance(found, Leaf):
         return found
-    part, wrong = validate(found, {name: value for name, value in entry.items() if name != "_target_"}, key)
+    values = {name: value for name, value in entry.items() if name != "_target_"}
+
+    def make(inner: Any, base: type, place: str) -> Any:
+        return _part(inner, Kind(base), place, problems)
+
+    made = make_inner(found, values, key, group, make, problems)
+    part, wrong = validate(found, values, key, made)
     problems.extend(wrong)
     return part
 

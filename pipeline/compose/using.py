@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def open_finished(
 
 
 def _root(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0].partition(".")[0]
+    return re.split(r"[.@/]", override.lstrip("+~").partition("=")[0], maxsplit=1)[0]
 
 
 def _not_asked_here(override: str, command: str) -> Problem | None:

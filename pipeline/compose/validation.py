@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.compose.words import annotation_at, choices, fields_of, kind, words
+from pipeline.compose.words import annotation_at, choices, keys_of, kind, words
 from pipeline.errors import BadInput, Problem, listing, nearest
 
 T = TypeVar("T")
@@ -21,17 +21,21 @@ LIMITS = {
 }
 
 
-def validate(cls: type[T], values: Mapping[str, Any], key: str) -> tuple[T | None, list[Problem]]:
+def validate(
+    cls: type[T], values: Mapping[str, Any], key: str, made: Mapping[str, Any] | None = None
+) -> tuple[T | None, list[Problem]]:
     """A component of class ``cls``, or everything that is wrong with ``values``, each with its full key.
 
     Strict: true is not a number and "5" is not one either. A whole number is taken where text is expected
     (``name=2024``), because that is how the command line reads it.
+
+    made: components inside (see ``CHOSEN``), by the texts that stand for them in ``values``.
     """
     adapter = TypeAdapter(cls)
     plain: Any = dict(values)
     for _ in range(2):
         try:
-            return adapter.validate_json(json.dumps(plain), strict=True), []
+            return adapter.validate_json(json.dumps(plain), strict=True, context=dict(made or {})), []
         except ValidationError as error:
             failed = error
         except BadInput as error:
@@ -55,7 +59,7 @@ def _problem(cls: type, values: Any, key: str, detail: dict[str, Any]) -> Proble
     if detail["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         owner, _ = annotation_at(cls, path[:-1])
         parent = ".".join(part for part in [key, *map(str, path[:-1])] if part)
-        return unknown(parent, str(path[-1]), list(fields_of(owner)))
+        return unknown(parent, str(path[-1]), keys_of(owner))
     annotation, metadata = annotation_at(cls, path)
     allowed = words(annotation, metadata)
     if detail["type"].startswith("missing"):

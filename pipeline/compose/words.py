@@ -48,6 +48,11 @@ def fields_of(cls: Any) -> dict[str, Any]:
     return getattr(cls, "__pydantic_fields__", None) or {}
 
 
+def keys_of(annotation: Any) -> list[str]:
+    """The fields of the component that an annotation allows, alone or among others."""
+    return [name for arm in _arms(annotation) for name in fields_of(arm)]
+
+
 def annotation_at(cls: Any, path: Sequence[Any]) -> tuple[Any, list[Any]]:
     """Annotation and metadata of what stands at ``path`` in a component; (Any, []) where nothing does."""
     annotation: Any = cls

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.data.mixing import Mixing
+
 # Steps whose examples are sorted together: large enough to pad little, small enough to stay random.
 POOL_STEPS = 50
 
@@ -33,18 +35,20 @@ def epoch_steps(
     epoch: int,
     group_by_length: bool,
     pool: int = 0,
+    mixing: Mixing | None = None,
 ) -> list[np.ndarray]:
-    """The examples of each optimizer step of one epoch, or of one pool of it where they are streamed; each once.
+    """The examples of each optimizer step of one epoch, or of one pool of it where they are streamed; each once, or
+    as ``mixing`` draws them.
 
     An incomplete step comes last; one too small to give every process an example joins the step before it.
     """
     generator = np.random.default_rng([seed, epoch, pool])
-    order = generator.permutation(len(lengths))
+    order = generator.permutation(len(lengths) if mixing is None else mixing.draw(seed, epoch))
     if group_by_length:
         size = POOL_STEPS * batch_size
         pools = [order[start : start + size] for start in range(0, len(order), size)]
         order = np.concatenate([part[np.argsort(-lengths[part], kind="stable")] for part in pools])
-    count = steps_per_epoch(len(lengths), batch_size, world_size)
+    count = steps_per_epoch(len(order), batch_size, world_size)
     steps = [order[i * batch_size : (i + 1) * batch_size] for i in range(count)]
     steps[-1] = order[(count - 1) * batch_size :]
     # The last step stays last: it alone may have fewer micro-batches.
@@ -53,12 +57,18 @@ def epoch_steps(
 
 
 def tokens_to_steps(
-    lengths: np.ndarray, budget: int, batch_size: int, world_size: int, seed: int, group_by_length: bool
+    lengths: np.ndarray,
+    budget: int,
+    batch_size: int,
+    world_size: int,
+    seed: int,
+    group_by_length: bool,
+    mixing: Mixing | None = None,
 ) -> int:
     """Optimizer steps until `budget` tokens have been seen, rounded up."""
     total, steps, epoch = 0, 0, 0
     while True:
-        for step in epoch_steps(lengths, batch_size, world_size, seed, epoch, group_by_length):
+        for step in epoch_steps(lengths, batch_size, world_size, seed, epoch, group_by_length, mixing=mixing):
             total += int(lengths[step].sum())
             steps += 1
             if total >= budget:
@@ -83,8 +93,10 @@ class TrainingBatches:
         seed: int,
         group_by_length: bool,
         pool: int = 0,
+        mixing: Mixing | None = None,
     ) -> None:
-        self.lengths, self.batch_size, self.seed, self.pool = lengths, batch_size, seed, pool
+        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+        self.pool, self.mixing = pool, mixing
         self.world_size, self.rank, self.group_by_length = world_size, rank, group_by_length
         self.accumulate = micro_batches_per_step(batch_size, world_size, micro_batch)
         self.epoch, self.skip = 0, 0
@@ -114,6 +126,7 @@ class TrainingBatches:
             self.epoch,
             self.group_by_length,
             self.pool,
+            self.mixing,
         )
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -125,7 +138,7 @@ class TrainingBatches:
                 yield batch.tolist()
 
     def __len__(self) -> int:
-        rows = len(self.lengths)
+        rows = len(self.lengths) if self.mixing is None else self.mixing.size
         count = steps_per_epoch(rows, self.batch_size, self.world_size)
         last = np.arange((count - 1) * self.batch_size, rows)
         return (count - 1) * self.accumulate + len(self._micro_batches(last))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.origins import visible
+from pipeline.data.rendering import columns_beside, render_columns
 from pipeline.errors import BadInput, Problem, listing, nearest
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def task_rows(task: Task, source: Source, training: bool) -> DatasetDict:
     """Raw rows with the task's column names, in the splits that the source gives."""
-    data = rename_columns(source.load(), task, source)
+    data = rename_columns(render_columns(source.load(), task, source), task, source)
     problems = [
         Problem(f"data ({name} split)", "has no rows", "at least one row")
         for name, rows in data.items()
@@ -57,6 +58,7 @@ def missing_columns(
 
 def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict:
     """Give every column the name of the role it plays. Raises BadInput for columns that are not there."""
+    columns = columns_beside(task, source)
     problems = [
         Problem(
             f"data.columns.{role}",
@@ -64,15 +66,15 @@ def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict
             f"columns of the task: {listing(task.columns)}",
             nearest(role, task.columns),
         )
-        for role in source.columns
+        for role in columns
         if role not in task.columns
     ]
     for name, rows in data.items():
-        problems += missing_columns(visible(rows.column_names), task, source.columns, where=f"{name} split")
+        problems += missing_columns(visible(rows.column_names), task, columns, where=f"{name} split")
     if problems:
         raise BadInput(problems)
     for name, rows in data.items():
-        roles = {column: role for role, column in source.columns.items() if column != role}
+        roles = {column: role for role, column in columns.items() if column != role}
         # A column that has a role's name and does not play that role steps aside.
         aside = {
             role: f"{role} (unused)"

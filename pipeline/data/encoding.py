@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,13 @@ def write_encoded(
     located: Located,
     data: DatasetDict,
     head: Head,
+    sizes: Mapping[str, Mapping[str, int]] | None = None,
     *,
     processes: int | None = None,
 ) -> dict[str, Any]:
     """``raw/`` and ``encoded/`` splits in a cache entry; the facts that can be counted in them.
 
+    sizes: split -> source -> rows, of a mixture. Nothing is encoded together with what is of another source.
     processes: None: as many as there are cores, where there is enough to do. What is written does not depend on it.
     Raises BadInput for rows that the task refuses.
     """
@@ -64,12 +67,14 @@ def write_encoded(
     (folder / "encoded").mkdir()
     refused: list[Refused] = []
     counts: dict[str, Counts] = {}
+    segments = (sizes or {}).get("train", {})
     with Waiting("encode", sum(map(len, raw.values())), "rows") as waiting:
         for split, stored in raw.items():
             rows = stored.select_columns(visible(stored.column_names))
             encode = Encoder(task, tokenizer, head, rows, split)
             number = processes or (cores() if rows.data.nbytes >= LARGE else 1)
-            counts[split] = _write_split(encoded_file(folder, split), encode, number, waiting, refused)
+            parts = list((sizes or {}).get(split, {"": len(rows)}).values())
+            counts[split] = _write_split(encoded_file(folder, split), encode, parts, number, waiting, refused)
     if refused:
         raise BadInput(told(refused, data, next(iter(task.columns))))
     return {
@@ -80,6 +85,12 @@ def write_encoded(
         "truncated": {name: count.truncated for name, count in counts.items()},
         "longest": max((count.longest for count in counts.values()), default=0),
         "directions": {"loss": False, **task.directions(head)},
+        "segments": {
+            source: {"rows": rows, "examples": examples}
+            for (source, rows), examples in zip(
+                segments.items(), counts["train"].parts if segments else (), strict=True
+            )
+        },
     }
 
 
@@ -89,17 +100,19 @@ def encoded_file(folder: Path, split: str) -> Path:
 
 @dataclass
 class Counts:
-    """Of the encoded rows of a split."""
+    """Of the encoded rows of a split; ``parts``: examples of each of its sources."""
 
+    parts: list[int]
     examples: int = 0
     tokens: int = 0
     truncated: int = 0
     longest: int = 0
 
-    def add(self, table: pa.Table) -> None:
+    def add(self, table: pa.Table, part: int) -> None:
         import pyarrow.compute as pc
 
         self.examples += table.num_rows
+        self.parts[part] += table.num_rows
         if table.num_rows:
             self.tokens += pc.sum(table["length"]).as_py()
             self.truncated += pc.sum(table["truncated"]).as_py()
@@ -107,29 +120,37 @@ class Counts:
 
 
 def _write_split(
-    target: Path, encode: Encoder, processes: int, waiting: Waiting, refused: list[Refused]
+    target: Path,
+    encode: Encoder,
+    parts: Sequence[int],
+    processes: int,
+    waiting: Waiting,
+    refused: list[Refused],
 ) -> Counts:
-    parts, counts = ArrowParts(target), Counts()
-    spans = list(spans_of(encode.rows))
+    """parts: rows of each source, which follow each other."""
+    written, counts = ArrowParts(target), Counts([0] * len(parts))
+    ends = list(accumulate(parts))
+    spans = [span for part in pairwise([0, *ends]) for span in spans_of(encode.rows, *part)]
     for (start, stop), found in zip(spans, ordered(encode, spans, processes), strict=True):
         if isinstance(found, list):
             refused += found
         elif not refused:
-            parts.add(found)
-            counts.add(found)
+            written.add(found)
+            counts.add(found, bisect_right(ends, start))
         waiting.advance(stop - start)
         if len(refused) > max(ENOUGH, stop // 2):
             break
-    parts.join() if not refused else parts.close()
+    written.join() if not refused else written.close()
     return counts
 
 
-def spans_of(rows: Dataset) -> Iterator[Span]:
+def spans_of(rows: Dataset, start: int = 0, stop: int | None = None) -> Iterator[Span]:
     """What is encoded together: it depends on the rows alone, as tasks that pack texts pack those of one span."""
-    for start in range(0, len(rows), ROWS):
-        count = min(ROWS, len(rows) - start)
-        pieces = min(count, math.ceil(rows.data.slice(start, count).nbytes / BYTES) or 1)
-        ends = [start + count * piece // pieces for piece in range(pieces + 1)]
+    stop = len(rows) if stop is None else stop
+    for first in range(start, stop, ROWS):
+        count = min(ROWS, stop - first)
+        pieces = min(count, math.ceil(rows.data.slice(first, count).nbytes / BYTES) or 1)
+        ends = [first + count * piece // pieces for piece in range(pieces + 1)]
         yield from pairwise(ends)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+    from pipeline.data.mixing import Mixing
     from pipeline.data.streaming.training import TrainingStream
     from pipeline.tasks.base import Task
     from pipeline.training.trainer_spec import TrainerSpec
@@ -91,6 +92,7 @@ class TextData(LightningDataModule):
         raw: Mapping[str, Dataset] | None = None,
         changes: WordChanges | None = None,
         stream: TrainingStream | None = None,
+        mixing: Mixing | None = None,
     ) -> None:
         super().__init__()
         self.raw, self.changes = raw or {}, changes
@@ -110,7 +112,7 @@ class TextData(LightningDataModule):
         if stream is not None:
             self.training_batches = stream.batches(self.collate, changes, options)
         elif "train" in splits:
-            self.training_batches = TrainingBatches(lengths_of(splits["train"]), **options)
+            self.training_batches = TrainingBatches(lengths_of(splits["train"]), **options, mixing=mixing)
 
     def _loader(self, rows: Any, batches: Any) -> DataLoader:
         # A generator of its own: starting an iterator must not draw from the generator that dropout uses.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.data.columns import task_rows, texts_of
 from pipeline.data.encoding import encoded_file, write_encoded, write_facts
+from pipeline.data.joining import Joined, joined
 from pipeline.data.skipping import Skipping, skipped_text
 from pipeline.data.streaming.preparing import look, write_streamed
 from pipeline.errors import BadInput, Problem
@@ -44,6 +45,7 @@ class Prepared:
     trainable, total: parameters.
     directions: for each metric whether higher is better.
     skipped: rows that were left out, by what is wrong with them; they are listed in the folder.
+    segments: of a mixture, its sources with their training ``rows`` and ``examples``, in the order in which they lie.
     """
 
     folder: str
@@ -63,6 +65,7 @@ class Prepared:
     # Where training rows are streamed: pipeline.data.streaming.facts.StreamFacts, as plain JSON. Their tokens and
     # truncated examples are estimates then, and each counts as one example.
     stream: dict[str, Any] | None = None
+    segments: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
 
     def table(self) -> list[tuple[str, str]]:
         """What a person wants to know of it: what, and where or how much."""
@@ -105,19 +108,21 @@ def prepare(
         if (stream := source.stream()) is not None:
             write_streamed(folder, task, source, stream, checkpoint, located)
             return
-        data, config = task_rows(task, source, training=train), checkpoint.config(located.folder)
-        skipping = Skipping(source, folder / SKIPPED)
+        config, skipping = checkpoint.config(located.folder), Skipping(source, folder / SKIPPED)
 
         def learn(data: DatasetDict) -> Head:
             return task.learn(_learned_from(data), config)
 
-        def write(data: DatasetDict) -> dict[str, Any]:
-            head = learn(data)
-            scored = data if train else _without_training(data)
-            return write_encoded(folder, task, checkpoint, located, scored, head)
+        def read(part: Source) -> DatasetDict:
+            # Rows are drawn of those that can be used; what only a split lacks shows when they are.
+            return part.hold_out(skipping.first(learn, task_rows(task, part, training=train)))
 
-        # Rows are drawn of those that can be used; what only a split lacks shows when they are.
-        facts = skipping.again(write, source.hold_out(skipping.first(learn, data)))
+        def write(found: Joined) -> dict[str, Any]:
+            head = learn(found.data)
+            scored = found.data if train else _without_training(found.data)
+            return write_encoded(folder, task, checkpoint, located, scored, head, found.sizes)
+
+        facts = skipping.again(write, joined(source, read, task.columns))
         write_facts(folder, {**facts, "skipped": skipping.facts()})
 
     folder = entry("encoded", key, build_data)
@@ -136,7 +141,11 @@ def _training_rows(task: Task, source: Source) -> Dataset:
     """Rows that are trained on, or a sample of those that are streamed."""
     if (stream := source.stream()) is not None:
         return look(stream, task, source)[1]["train"]
-    return source.hold_out(task_rows(task, source, training=True))["train"]
+
+    def read(part: Source) -> DatasetDict:
+        return part.hold_out(task_rows(task, part, training=True))
+
+    return joined(source, read, task.columns).data["train"]
 
 
 def prepare_for(
@@ -155,24 +164,31 @@ def prepare_for(
 
     def build(folder: Path) -> None:
         folder.mkdir()
-        data = task_rows(task, source, training=False)
         skipping = Skipping(source, folder / SKIPPED)
-        given = [name for name in data if name != "train"]
-        if not given and hold_out == "never":
-            what = (
-                "has no validation or test rows of its own, and the model was trained on a part of the others"
-            )
-            raise BadInput(Problem("data", what, "data=files data.test=FILE, or the data as the run had it"))
-        if given and hold_out != "as_trained":
-            data.pop("train", None)
-        scored = _without_training(source.hold_out(data))
+        found = joined(source, lambda part: _scored_rows(task, part, hold_out), task.columns)
+        _without_training(found.data)
         facts = skipping.again(
-            lambda rows: write_encoded(folder, task, checkpoint, located, rows, head), scored
+            lambda found: write_encoded(folder, task, checkpoint, located, found.data, head, found.sizes),
+            found,
         )
         write_facts(folder, {**facts, "skipped": skipping.facts()})
 
     folder = entry("encoded", key, build)
     return str(folder), json.loads((folder / "facts.json").read_text())
+
+
+def _scored_rows(task: Task, source: Source, hold_out: HoldOut) -> DatasetDict:
+    """The splits to evaluate on; see :func:`prepare_for`."""
+    data = task_rows(task, source, training=False)
+    given = [name for name in data if name != "train"]
+    if not given and hold_out == "never":
+        what = "has no validation or test rows of its own, and the model was trained on a part of the others"
+        raise BadInput(Problem("data", what, "data=files data.test=FILE, or the data as the run had it"))
+    if given and hold_out != "as_trained":
+        data.pop("train", None)
+    data = source.hold_out(data)
+    data.pop("train", None)
+    return data
 
 
 def _learned_from(data: DatasetDict) -> DatasetDict:
@@ -199,11 +215,9 @@ def load_splits(folder: str, kind: str) -> DatasetDict:
         facts = json.loads((Path(folder) / "facts.json").read_text())
         return DatasetDict(
             {
-                name: Dataset.from_file(str(file))
+                name: Dataset.from_file(str(encoded_file(Path(folder), name)))
                 for name in facts["examples"]
-                if (
-                    file := encoded_file(Path(folder), name)
-                ).exists()  # A stream's training rows are not stored.
+                if not (facts.get("stream") and name == "train")
             }
         )
     return DatasetDict.load_from_disk(os.path.join(folder, kind))  # noqa: PTH118 (fsspec wants a string)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from pipeline.data.bad_rows import BadRow
+from pipeline.data.joining import Joined
 from pipeline.data.origins import origin_of, visible
 from pipeline.errors import BadInput, Problem
 from pipeline.runs.freezing import SKIPPED
@@ -64,16 +65,18 @@ class Skipping:
             break
         return data
 
-    def again(self, step: Callable[[DatasetDict], T], data: DatasetDict) -> T:
+    def again(self, step: Callable[[Joined], T], found: Joined) -> T:
         """What a step gives, without the rows that it refuses. Raises BadInput for everything else, and where more
         than half of a split would be left out: then it is not the rows."""
         while True:
             try:
-                return step(data)
+                return step(found)
             except BadInput as bad:
-                if not self.asked or not any(self._rows(bad.problems, data).values()):
+                refused = self._rows(bad.problems, found.data)
+                if not self.asked or not any(refused.values()):
                     raise BadInput(_shown(bad.problems)) from bad
-                data = self._without(bad.problems, data)
+                data = self._without(bad.problems, found.data)
+                found = Joined(data, _smaller(found.sizes, refused))
 
     def facts(self) -> dict[str, int]:
         """How many rows were skipped, by what is wrong with them."""
@@ -147,6 +150,22 @@ def warn_of_skipped(kinds: dict[str, int], folder: str) -> None:
     """A line on stderr where rows were skipped, with the list of them in the prepared folder."""
     if kinds:
         print(f"warning: {skipped_text(kinds)}; listed in {Path(folder) / SKIPPED}", file=sys.stderr)
+
+
+def _smaller(
+    sizes: Mapping[str, Mapping[str, int]], left: Mapping[str, Iterable[int]]
+) -> dict[str, dict[str, int]]:
+    """Rows of each source in each split without those that were left out."""
+    fewer: dict[str, dict[str, int]] = {}
+    for split, parts in sizes.items():
+        ends = np.cumsum(list(parts.values()))
+        lost = np.bincount(
+            np.searchsorted(ends, list(left.get(split, ())), side="right"), minlength=len(parts)
+        )
+        fewer[split] = {
+            name: size - int(gone) for (name, size), gone in zip(parts.items(), lost, strict=True)
+        }
+    return fewer
 
 
 def _kind(what: str) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pipeline.data.columns import missing_columns
 from pipeline.data.prepare import HoldOut, load_splits, prepare_for
 from pipeline.data.skipping import warn_of_skipped
-from pipeline.errors import BadInput, Problem
+from pipeline.launch.asked import asked_columns
 from pipeline.launch.machine import Machine, look
 from pipeline.runs.directory import RunDirectory
 from pipeline.runs.identity import canonical
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.sources.base import Source
     from pipeline.tasks.base import Scores
-
-# Problems of rows that are shown.
-_MOST = 5
 
 
 class Trained:
@@ -102,11 +97,10 @@ class Trained:
 
     def _hold_out(self, source: Source) -> HoldOut:
         """Rows may only be held out of data if that cannot give rows that the model was trained on."""
-        asked = dataclasses.replace(source, limit=self.spec.data.limit)
         same_rows = source.fingerprint() == self.prepared["data_fingerprint"]
-        if same_rows and canonical(asked.rows_only()) == canonical(self.spec.data.rows_only()):
+        if same_rows and canonical(source.division()) == canonical(self.spec.data.division()):
             return "as_trained"
-        changed_since = asked == self.spec.data
+        changed_since = source.division() == self.spec.data.division()
         return "never" if same_rows or changed_since else "if_none"
 
     def _score(self, raw: Any, encoded: Any) -> Scores:
@@ -130,54 +124,22 @@ class Trained:
         return scorer.compute()
 
     def predict(
-        self, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str] | None = None
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        columns: Mapping[str, str] | None = None,
+        like: Source | None = None,
     ) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
         """Each row with what the model says of it, in order, as the rows come in.
 
         rows: column -> value. columns: role -> column; None: as in training, or named as their roles are.
+        like: the source whose rows they are like, so that its template holds for them; None: as in training.
         Raises BadInput where a row lacks what the task reads.
         """
         rows, done = iter(rows), 0
         while chunk := list(islice(rows, self.spec.task.prediction_chunk)):
-            batch = self._batch(chunk, columns, done)
+            batch = asked_columns(self.spec.task, like or self.spec.data, chunk, columns, done)
             yield from zip(chunk, self._predict_batch(batch, len(chunk)), strict=True)
             done += len(chunk)
-
-    def _plain_texts(self, have: Sequence[str]) -> dict[str, str]:
-        """What plain texts, which have no column but ``text``, are to a task that calls its texts something else."""
-        task = self.spec.task
-        main = next(role for role in task.columns if role not in task.targets)
-        return {main: "text"} if have == ["text"] and "text" not in task.columns else {}
-
-    def _batch(
-        self, chunk: list[Mapping[str, Any]], columns: Mapping[str, str] | None, done: int
-    ) -> dict[str, list[Any]]:
-        """role -> values of what the task reads."""
-        task = self.spec.task
-        have = list(dict.fromkeys(name for row in chunk for name in row))
-        if columns is None:
-            trained = self.spec.data.columns
-            columns = {role: name for role, name in trained.items() if name in have or role not in have}
-            if any(columns.get(role, role) in have for role in task.alternatives):
-                columns = {
-                    r: name for r, name in columns.items() if name in have or r not in task.alternatives
-                }
-            columns = self._plain_texts(have) or columns
-        if problems := missing_columns(have, task, columns, optional=task.targets, where="input"):
-            raise BadInput(problems)
-        roles = [role for role in task.columns if role not in task.targets]
-        names = {role: name for role in roles if (name := columns.get(role, role)) in have}
-        problems = [
-            Problem(f"input row {number}", f"has no text in {name!r}", "a text")
-            for number, row in enumerate(chunk, done + 1)
-            for role, name in names.items()
-            if row.get(name) is None and not task.columns[role].may_be_empty
-        ]
-        if problems:
-            more = len(problems) - _MOST
-            rest = [Problem("input", f"… and {more} more rows like these")] if more > 0 else []
-            raise BadInput([*problems[:_MOST], *rest])
-        return {role: [row.get(name) for row in chunk] for role, name in names.items()}
 
     def _predict_batch(self, batch: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
         """What the model says of each row, in their order."""

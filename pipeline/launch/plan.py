@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.batches import micro_batches_per_step
+from pipeline.data.mixing import mixing
 from pipeline.data.skipping import skipped_text
 from pipeline.data.streaming.facts import StreamFacts
 
@@ -57,7 +58,12 @@ def _step_rows(spec: RunSpec, prepared: Prepared) -> int:
     """Rows of the largest optimizer step, or without training of the largest batch."""
     if not spec.train:
         return min(spec.trainer.evaluation_batch_size, max(prepared.examples.values()))
-    return min(spec.trainer.batch_size, prepared.examples["train"])
+    mixed = mixing(spec.data, prepared.segments)
+    return min(spec.trainer.batch_size, mixed.size if mixed else prepared.examples["train"])
+
+
+def _rows_of(prepared: Prepared) -> dict[str, int]:
+    return {name: counts["rows"] for name, counts in prepared.segments.items()}
 
 
 def _examples(prepared: Prepared) -> str:
@@ -84,6 +90,7 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
     """Rows of the plan: what, and how much."""
     need, free = memory(spec, prepared, machine), available_memory()
     rows = prepared.rows
+    mixed = mixing(spec.data, prepared.segments) if spec.train else None
     cut = {name: count for name, count in prepared.truncated.items() if count}
     choice = spec.choices
     lines = [
@@ -100,6 +107,7 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
             + (f"; {skipped_text(prepared.skipped)}" if prepared.skipped else ""),
         ),
         *_streamed(prepared),
+        *(mixed.table(_rows_of(prepared)) if mixed else ()),
         *spec.task.describe(prepared.head).items(),
         (
             "tokens",

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.data.batches import micro_batches_per_step, steps_per_epoch, tokens_to_steps
+from pipeline.data.mixing import Mixing, mixing
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.runs.splits import prefix_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pipeline.compose.run_spec import RunSpec
     from pipeline.data.prepare import Prepared
     from pipeline.launch.machine import Machine
@@ -42,7 +45,11 @@ def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
     monitor, mode = monitored(spec, prepared)
     if not spec.train:
         return Schedule(0, 0, 0, accumulate=1, monitor=monitor, mode=mode, tokens=0)
-    trainer, rows = spec.trainer, prepared.examples["train"]
+    mixed = mixing(spec.data, prepared.segments)
+    trainer, rows = spec.trainer, mixed.size if mixed else prepared.examples["train"]
+    if rows < machine.world_size:
+        what = f"{machine.world_size} processes, but an epoch draws {rows} examples"
+        raise BadInput(Problem("data.rows", what, "at least as many examples as processes, or null"))
     per_epoch = steps_per_epoch(rows, trainer.batch_size, machine.world_size)
     counted = per_epoch
     if prepared.stream and not prepared.stream["whole"]:
@@ -60,22 +67,36 @@ def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
         accumulate=micro_batches_per_step(trainer.batch_size, machine.world_size, machine.micro_batch),
         monitor=monitor,
         mode=mode,
-        tokens=round(prepared.tokens["train"] * total / counted),
+        tokens=_mixed_tokens(spec, prepared, mixed, total / per_epoch)
+        if mixed
+        else round(prepared.tokens["train"] * total / counted),
     )
 
 
-def _token_steps(spec: RunSpec, prepared: Prepared, machine: Machine) -> int:
+def _mixed_tokens(spec: RunSpec, prepared: Prepared, mixed: Mixing, epochs: float) -> int:
+    """Tokens of so many epochs; of the last one, where it is not whole, by its share."""
+    lengths, whole = _lengths(prepared), math.floor(epochs)
+    before, after = (mixed.tokens(lengths, spec.seed, count) for count in (whole, whole + 1))
+    return round(before + (after - before) * (epochs - whole))
+
+
+def _lengths(prepared: Prepared) -> np.ndarray:
+    """Tokens of every training example."""
     from pipeline.data.prepare import load_splits
 
+    return load_splits(prepared.folder, "encoded")["train"].with_format("numpy")["length"][:]
+
+
+def _token_steps(spec: RunSpec, prepared: Prepared, machine: Machine) -> int:
     trainer = spec.trainer
-    lengths = load_splits(prepared.folder, "encoded")["train"].with_format("numpy")["length"][:]
     return tokens_to_steps(
-        lengths,
+        _lengths(prepared),
         trainer.max_tokens or 0,
         trainer.batch_size,
         machine.world_size,
         spec.seed,
         trainer.group_by_length,
+        mixing(spec.data, prepared.segments),
     )
 
 

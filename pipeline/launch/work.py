@@ -9,6 +9,7 @@ import warnings
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.mixing import mixing
 from pipeline.data.prepare import Prepared, load_splits, prepare
 from pipeline.errors import BadInput, Problem, listing
 from pipeline.launch.machine import Machine, resolve
@@ -176,6 +177,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         raw=load_splits(prepared.folder, "raw"),
         changes=changes(spec.data.augmentation, tokenizer, spec.seed) if spec.train else None,
         stream=_stream(spec, prepared, plan, tokenizer),
+        mixing=mixing(spec.data, prepared.segments),
     )
     module = FineTuning(
         model,

@@ -1,17 +1,16 @@
 """What a data source is, and the options every source shares."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from pipeline.component import component
 from pipeline.errors import Problem, listing
+from pipeline.sources.template import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from datasets import DatasetDict
 
     from pipeline.data.bad_rows import BadRow
@@ -84,6 +83,8 @@ class Source:
     # Which column plays which role of the task, e.g. {text: review, label: stars}. A role that is not named
     # here is read from the column of the same name.
     columns: dict[str, str] = Field(default_factory=dict)
+    # Makes columns of others, and words of label values: an option of the group data/template.
+    template: Template | None = None
     split: Split = Field(default_factory=Split)
     # Train on this many examples of each class (a value of the column `label`) only. Other splits stay whole.
     examples_per_class: Annotated[int, Field(ge=1)] | None = None
@@ -144,6 +145,22 @@ class Source:
     def rows_only(self) -> Self:
         """The same source without the options that act only when its rows are trained on."""
         return dataclasses.replace(self, augmentation=Augmentation())
+
+    def division(self) -> Self:
+        """The same source without the options that leave as it is which rows are held out of which."""
+        return dataclasses.replace(self.rows_only(), limit=None)
+
+    def parts(self) -> "dict[str, Source]":
+        """The sources that this one is a mixture of, by name; nothing where it has rows of its own."""
+        return {}
+
+    def scores_parts(self) -> bool:
+        """Whether each of its parts is scored by itself too."""
+        return False
+
+    def draws(self, examples: Mapping[str, int]) -> dict[str, int]:
+        """How many examples of each of its parts an epoch draws. examples: how many there are to train on."""
+        return dict(examples)
 
     def fingerprint(self) -> str:
         """A hash that changes when a byte of the data changes. Cheap: imports neither torch nor datasets."""

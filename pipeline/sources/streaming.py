@@ -29,6 +29,9 @@ def stream_problems(source: "Files", spec: Any) -> Iterator[Problem]:
         if getattr(source.split, name):
             what = "is about rows that are held out, and nothing can be held out of a stream"
             yield Problem(f"data.split.{name}", what, f"{_WHOLE}; rows to validate on: data.validation=FILE")
+    if source.template is not None:
+        what = "makes columns of rows when they are stored, and those of a stream never are"
+        yield Problem("data.template", what, "null, or data.streaming=false")
     if source.on_bad_rows == "skip":
         what = "keeps a list of bad rows, and of a stream nothing is kept"
         yield Problem("data.on_bad_rows", what, "stop, or data.streaming=false")

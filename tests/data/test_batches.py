@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 
 from pipeline.data.batches import (
     EvaluationBatches,
@@ -13,6 +14,7 @@ from pipeline.data.batches import (
     steps_per_epoch,
     tokens_to_steps,
 )
+from pipeline.data.mixing import Mixing, Segment
 
 ROWS = [1, 2, 7, 16, 31, 32, 33, 65, 100]
 BATCH = [1, 4, 8, 32]
@@ -167,3 +169,60 @@ def test_rows_with_one_example_each_change_nothing():
     options = {"batch_size": 4, "world_size": 2, "rank": 1}
     plain = EvaluationBatches(lengths(33), **options)
     assert list(EvaluationBatches(lengths(33), rows=np.arange(33), **options)) == list(plain)
+
+
+WEIGHTS = (0.5, 0.3, 0.2)
+# 300, 10 and 90 examples, of which an epoch draws by weight: one source is undersampled, one is seen 12 times.
+MIXED = Mixing(
+    tuple(
+        Segment(name, start, examples, round(400 * weight))
+        for name, start, examples, weight in zip("abc", (0, 300, 310), (300, 10, 90), WEIGHTS, strict=True)
+    )
+)
+
+
+def mixed_samplers(batch: int, world: int, micro: int | None) -> list[TrainingBatches]:
+    return samplers(400, batch, world, micro, mixing=MIXED)
+
+
+def test_sources_are_sampled_by_their_weights():
+    """Over epochs, and wherever in an epoch one looks: the sources of the first batch are a sample of the weights."""
+    (sampler,) = mixed_samplers(8, 1, None)
+    epochs = [list(sampler) for _ in range(300)]
+    for rows in (
+        [row for batch in epochs[0] for row in batch],
+        [row for epoch in epochs for row in epoch[0]],
+    ):
+        seen = np.histogram(rows, bins=[0, 300, 310, 400])[0]
+        assert chisquare(seen, np.array(WEIGHTS) * len(rows)).pvalue > 0.001
+    # A test that could not tell equal shares from these would be none.
+    assert chisquare(seen, np.full(3, len(rows) / 3)).pvalue < 1e-6
+
+
+def test_processes_together_see_what_one_sees_of_a_mixture():
+    for batch, world, micro in itertools.product([4, 32, 64], WORLDS, MICRO):
+        every = mixed_samplers(batch, world, micro)
+        (alone,) = mixed_samplers(batch, 1, None)
+        for _ in range(3):
+            by_rank = [steps_of(list(sampler), sampler.accumulate) for sampler in every]
+            together = [sorted(itertools.chain(*step)) for step in zip(*by_rank, strict=True)]
+            assert together == [sorted(step) for step in steps_of(list(alone), 1)], (batch, world, micro)
+            assert len(together) == steps_per_epoch(MIXED.size, batch, world)
+
+
+def test_a_mixture_starts_anywhere_in_an_epoch_and_knows_its_length():
+    for sampler, fresh in zip(mixed_samplers(32, 2, 3), mixed_samplers(32, 2, 3), strict=True):
+        epochs = [list(sampler) for _ in range(3)]
+        assert {len(epoch) for epoch in epochs} == {len(sampler)}
+        for start in range(len(epochs[1]) + 1):
+            fresh.start_at(1, start)
+            assert list(fresh) == epochs[1][start:]
+            assert list(fresh) == epochs[2]
+
+
+def test_a_budget_of_tokens_is_of_what_a_mixture_draws():
+    size = lengths(400)
+    budget = MIXED.tokens(size, 0, 2)
+    steps = tokens_to_steps(size, budget, 32, 1, 0, True, MIXED)
+    assert steps == 2 * steps_per_epoch(MIXED.size, 32, 1)
+    assert tokens_to_steps(size, budget + 1, 32, 1, 0, True, MIXED) == steps + 1
