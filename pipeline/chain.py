@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.compose.stages import Stage, told_once
@@ -47,7 +47,7 @@ class Chain:
     def plans(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """The rows of every stage's plan, under a title."""
         return [
-            (title, [*ready.plan(), *_seen_before(self.stages[:number], self.ready[: number + 1])])
+            (title, [*ready.plan(), *_of_before(self.stages[:number], self.ready[: number + 1])])
             for number, (title, ready) in enumerate(self.titled("plan"))
         ]
 
@@ -129,23 +129,27 @@ def table(done: Sequence[Done]) -> list[list[str]]:
     return rows
 
 
-def _seen_before(earlier: Sequence[Stage], ready: Sequence[Ready]) -> list[tuple[str, str]]:
-    """What the last of ``ready`` is scored on that ``earlier`` stages train on: a row of its plan, if any are."""
+def _of_before(earlier: Sequence[Stage], ready: Sequence[Ready]) -> list[tuple[str, str]]:
+    """What the plan of the last of ``ready`` says of the stages before it; nothing for the first one."""
+    if not earlier:
+        return []
+    seen = "; ".join(_seen_before(earlier, ready))
+    return [
+        ("starts from", f"the model that {earlier[-1].name} leaves"),
+        ("seen before", seen or "no row that it is scored on is a training row of a stage before"),
+    ]
+
+
+def _seen_before(earlier: Sequence[Stage], ready: Sequence[Ready]) -> Iterator[str]:
+    """How much of what the last of ``ready`` is scored on are training rows of ``earlier`` stages."""
     *before, last = ready
     scored = (last.spec.task, last.prepared.folder)
-    parts = []
     for stage, other in zip(earlier, before, strict=True):
         found = seen_before((other.spec.task, other.prepared.folder), scored)
-        parts += [
-            f"{count:,} of {last.prepared.rows[split]:,} {split} rows are training rows of {stage.name}"
-            for split, count in found.items()
-            if count
-        ]
-    if not before:
-        return []
-    return [
-        ("seen before", "; ".join(parts) or "no row that it is scored on is a training row of a stage before")
-    ]
+        for split, count in found.items():
+            if count:
+                of = f"{count:,} of {last.prepared.rows[split]:,} {split} rows"
+                yield f"{of} are training rows of {stage.name}"
 
 
 def _score(metrics: Mapping[str, Any]) -> str:
