@@ -56,8 +56,8 @@ class Prepared:
     trainable: int
     total: int
     cached: bool = False
-    # Where training rows are streamed: pipeline.data.streaming.facts.StreamFacts, as plain JSON. Their tokens and truncated
-    # examples are estimates then, and each counts as one example.
+    # Where training rows are streamed: pipeline.data.streaming.facts.StreamFacts, as plain JSON. How many tokens they
+    # have and how many are truncated is an estimate then, and each counts as one example.
     stream: dict[str, Any] | None = None
 
     def table(self) -> list[tuple[str, str]]:

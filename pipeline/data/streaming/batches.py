@@ -34,10 +34,10 @@ class Failure:
 class StreamedBatches(IterableDataset):
     """Collated micro-batches of one process.
 
-    Rows are taken in pools of 50 optimizer steps; a pool is shuffled, sorted by length, cut into steps and these dealt to
-    processes as an epoch of stored rows is (see :class:`pipeline.data.batches.TrainingBatches`). Every worker reads all
-    rows, which is cheap, and encodes its own, which is not: worker w of W makes each W-th micro-batch from the w-th on,
-    in which order a DataLoader hands them out.
+    Rows are taken in pools of 50 optimizer steps; a pool is shuffled, sorted by length, cut into steps and these dealt
+    to processes as an epoch of stored rows is (see :class:`pipeline.data.batches.TrainingBatches`). Every worker reads
+    all rows, which is cheap, and encodes its own, which is not: worker w of W makes each W-th micro-batch from the w-th
+    on, in which order a DataLoader hands them out.
 
     steps: optimizer steps of the run, where an epoch's length is not known: one epoch then goes over the data as often
     as it takes, each time without a few rows of its last pool, which are no full step.
