@@ -1,4 +1,4 @@
-"""README.md, docs/guide.md, docs/models.md and docs/stages.md work as they stand: every command of them is run.
+"""README.md, docs/guide.md, docs/models.md, docs/stages.md and docs/data work as they stand: every command is run.
 
 Trainings are cut short by a few more words (`SHORTER`) at the end of each call of train, plan and prepare
 that does not name a run. A comment above a block changes that: "composed only" (it needs a hub or a GPU)
@@ -23,8 +23,7 @@ from tests.conftest import ROOT, environment
 from tests.documents import Block, blocks, write_files
 
 README, GUIDE, MODELS = ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/models.md"
-STAGES = ROOT / "docs/stages.md"
-PAGES = (README, GUIDE, MODELS, STAGES)
+PAGES = (README, GUIDE, MODELS, ROOT / "docs/stages.md", *sorted((ROOT / "docs/data").glob("*.md")))
 # Of their own test, beside the tasks.
 TASK_PAGES = sorted(f"docs/tasks/{path.name}" for path in (ROOT / "docs/tasks").glob("*.md"))
 SHORTER = ["data.limit=64", "trainer.max_steps=4", "hardware.threads=1"]

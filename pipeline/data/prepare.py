@@ -62,8 +62,8 @@ class Prepared:
     total: int
     skipped: dict[str, int] = dataclasses.field(default_factory=dict)
     cached: bool = False
-    # Where training rows are streamed: pipeline.data.streaming.facts.StreamFacts, as plain JSON. Their tokens and
-    # truncated examples are estimates then, and each counts as one example.
+    # Where training rows are streamed: pipeline.data.streaming.facts.StreamFacts, as plain JSON. How many tokens they
+    # have and how many are truncated is an estimate then, and each counts as one example.
     stream: dict[str, Any] | None = None
     segments: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
 

@@ -1,12 +1,19 @@
 """What is looked at of a stream before training."""
 
+import http.server
 import json
 from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 
+import fsspec
 import pytest
 
 from pipeline.errors import BadInput
+from pipeline.sources.files import Files
 from pipeline.sources.reading import sampling
 from pipeline.sources.reading.locating import locate
 from pipeline.sources.reading.stream import FileStream
@@ -91,3 +98,45 @@ def test_csv_beside_other_files_is_refused(tmp_path: Path):
     one.write_text("text\na\n")
     with pytest.raises(BadInput, match="one format"):
         stream(one, jsonl(tmp_path / "b.jsonl", [{"text": "b"}])).look([], [])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A web server of files, with their size and time in its headers."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{found.server_port}"
+        found.shutdown()
+
+
+def test_urls_are_streamed_also_in_another_process(tmp_path: Path, server: str):
+    jsonl(tmp_path / "a.jsonl", [{"text": f"a{n}"} for n in range(9)])
+    source = Files(train=f"{server}/a.jsonl", streaming=True)
+    found = source.stream()
+    assert found is not None
+    assert found.look([], ["text"]).counts == [9]
+    with get_context("fork").Pool(1) as pool:
+        (count,) = pool.map(rows_in, [found])
+    assert count == 9
+
+
+def rows_in(found: FileStream) -> int:
+    return sum(len(table) for table in found.tables(0))
+
+
+def test_a_remote_file_is_known_by_what_its_system_says(tmp_path: Path):
+    system = fsspec.filesystem("memory")
+    with system.open("/s/a.jsonl", "wb") as file:
+        file.write(b'{"text": "a"}\n')
+    source = Files(train="memory://s/a.jsonl", streaming=True)
+    before = source.fingerprint()
+    assert source.fingerprint() == before
+    with system.open("/s/a.jsonl", "wb") as file:
+        file.write(b'{"text": "b", "label": 1}\n')
+    assert source.fingerprint() != before
+    # What is on this machine is known by its content.
+    jsonl(tmp_path / "a.jsonl", [{"text": "a"}])
+    jsonl(tmp_path / "b.jsonl", [{"text": "a"}])
+    one, other = (Files(train=str(tmp_path / f"{name}.jsonl"), streaming=True) for name in "ab")
+    assert one.fingerprint() == other.fingerprint()
