@@ -55,7 +55,7 @@ def folder(tmp_path: Path, reviews: Path, finished: Path) -> Path:
         with (tmp_path / name).open("w", newline="") as file:
             csv.writer(file).writerows([["review body", "stars"], *some])
     shutil.copytree(finished, tmp_path / "outputs/text_classification/reviews" / finished.name)
-    write_files(STAGES, tmp_path)
+    write_files(ROOT / "docs/stages.md", tmp_path)
     return tmp_path
 
 
