@@ -143,7 +143,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks.stages", description="What each stage brings."
     )
     seeds = {"type": lambda text: [int(seed) for seed in text.split(",")], "default": [0, 1, 2]}
-    parser.add_argument("overrides", nargs="*", help="for every run, e.g. data.limit=64")
+    parser.add_argument("overrides", nargs="*", help="for every run, e.g. debug=fast")
     parser.add_argument("--seeds", **seeds)
     parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
     parser.add_argument(

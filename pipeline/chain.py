@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.compose.stages import Stage, told_once
@@ -58,26 +59,27 @@ class Chain:
         raises; the stages after it are then not started.
         """
         done: list[Done] = []
-        start = self.start
         for stage in self.stages:
-            if done:
-                start = _start_from(stage, done[-1][0])
-            done.append(_kept(stage, start) or self._brought_to_its_end(stage, start))
+            with self._told_of(stage):
+                start = _start_from(stage, done[-1][0]) if done else self.start
+                done.append(_kept(stage, start) or _brought_to_its_end(stage, start))
         return done
 
-    def _brought_to_its_end(self, stage: Stage, start: Start) -> Done:
-        run, resumed = start.freeze_or_resume()
-        print(_line(stage, "resuming" if resumed else "run", run), file=sys.stderr)
+    @contextmanager
+    def _told_of(self, stage: Stage) -> Iterator[None]:
+        """Say which stage it is that ends the chain, and how that goes on."""
         try:
-            return run, start.launch(run, resumed)
+            yield
         except Interrupted as error:
             if not stage.name:
                 raise
-            how = "the same command with resume=auto goes on"
-            raise Interrupted(f"{stage.title}, in {run.folder}; {how}") from error
+            raise Interrupted(f"in {stage.title}; the same command with resume=auto goes on") from error
         except Exception:
-            if rest := [later.name for later in self.stages[stage.number :]]:
-                print(f"{stage.title}, has failed; not started: {', '.join(rest)}", file=sys.stderr)
+            if stage.name:
+                rest = ", ".join(later.name for later in self.stages[stage.number :])
+                print(
+                    f"{stage.title}, has failed" + (f"; not started: {rest}" if rest else ""), file=sys.stderr
+                )
             raise
 
 
@@ -115,17 +117,8 @@ def table(done: Sequence[Done]) -> list[list[str]]:
     rows = [["stage", "task", "data", "steps", "score", "directory"]]
     for run, metrics in done:
         choices = run.manifest()["choices"]
-        steps = f"{metrics['total_steps']:,}"
-        rows.append(
-            [
-                str(choices.get("stage")),
-                choices["task"],
-                choices["data"],
-                steps,
-                _score(metrics),
-                str(run.folder),
-            ]
-        )
+        what = [str(choices.get(group)) for group in ("stage", "task", "data")]
+        rows.append([*what, f"{metrics['total_steps']:,}", _score(metrics), str(run.folder)])
     return rows
 
 
@@ -175,6 +168,12 @@ def _place(stage: Stage, before: RunDirectory | None = None) -> dict[str, Any]:
     """What the manifest says of a run's place in a chain."""
     source = {"folder": str(before.folder), "id": before.manifest()["id"]} if before else None
     return {"name": stage.name, "number": stage.number, "of": stage.of, "from": source}
+
+
+def _brought_to_its_end(stage: Stage, start: Start) -> Done:
+    run, resumed = start.freeze_or_resume()
+    print(_line(stage, "resuming" if resumed else "run", run), file=sys.stderr)
+    return run, start.launch(run, resumed)
 
 
 def _kept(stage: Stage, start: Start) -> Done | None:

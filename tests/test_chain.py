@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import Run
+from pipeline.chain import table
 from pipeline.errors import BadInput, Diverged
-from tests.conftest import Command, environment, small_keys
+from tests.conftest import environment, small_keys
 
 STAGES = {
     "read": ("masked_lm", "task: {max_length: 24}\n"),
@@ -28,6 +29,9 @@ def words(tiny_bert: Path, reviews: Path) -> list[str]:
         *keys,
         "stages=[read,read_more,sort]",
         "stage.sort.data.columns.label=verdict",
+        # As the task that reads the labels does by itself: so all stages hold out the same rows.
+        "stage.read.data.split.stratify_by=verdict",
+        "stage.read_more.data.split.stratify_by=verdict",
         "model.from_scratch=true",
         "model.sizes.num_hidden_layers=1",
         "model.vocab_size=120",
@@ -75,14 +79,10 @@ def lineage(run: Run) -> list[Run]:
     return [*lineage(Run(source["folder"])), run] if source else [run]
 
 
-def weights(folder: Path) -> dict[Path, str]:
-    """Stage -> hash of the model that it left."""
-    return {
-        json.loads((path.parents[1] / "manifest.json").read_text())["stage"]["name"]: hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()
-        for path in folder.glob("outputs/*/*/*/model/model.safetensors")
-    }
+def weights(run: Run) -> list[str]:
+    """Hashes of the models of a chain, the first one first."""
+    files = [one.folder / "model/model.safetensors" for one in lineage(run)]
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
 def test_each_stage_is_a_run_that_starts_from_the_one_before(last: Run):
@@ -115,17 +115,15 @@ def test_the_model_card_says_where_the_weights_come_from(last: Run):
     assert "stage 3 of 3 of a chain, `sort`" in card and lineage(last)[1].manifest["id"] in card
 
 
-def test_a_chain_that_has_finished_is_kept(last: Run, chain: list[str], capsys: pytest.CaptureFixture):
-    before = {run.folder: run.manifest["starts"] for run in lineage(last)}
-    again = Run.train([*chain, "resume=auto"])
-    assert {run.folder: run.manifest["starts"] for run in lineage(again)} == before
-    assert capsys.readouterr().err.count("has finished before and is kept") == 3
-
-
-def test_a_changed_stage_begins_anew_from_those_that_are_kept(last: Run, chain: list[str]):
+def test_what_comes_before_a_changed_stage_is_kept(
+    last: Run, chain: list[str], capsys: pytest.CaptureFixture
+):
+    starts = [run.manifest["starts"] for run in lineage(last)]
     again = Run.train([*chain, "resume=auto", "stage.sort.seed=1"])
     assert again.folder != last.folder
     assert [run.folder for run in lineage(again)[:2]] == [run.folder for run in lineage(last)[:2]]
+    assert [run.manifest["starts"] for run in lineage(last)] == starts == [1, 1, 1]
+    assert capsys.readouterr().err.count("has finished before and is kept") == 2
 
 
 def test_every_stage_is_planned_with_the_model_that_is_yet_to_be_trained(chain: list[str], tmp_path: Path):
@@ -133,7 +131,8 @@ def test_every_stage_is_planned_with_the_model_that_is_yet_to_be_trained(chain: 
     plan = Run.plan([*chain, outputs, "stage.sort.trainer.max_epochs=2"])
     assert plan["sort: labels"].startswith("2: ") and plan["read: steps"].startswith("4 = 1 epoch")
     assert plan["sort: steps"].startswith("12 = 2 epochs")
-    assert "seen before" in " ".join(plan) and "no row" in plan["sort: seen before"]
+    assert plan["sort: starts from"] == "the model that read_more leaves" and "read: starts from" not in plan
+    assert plan["sort: seen before"].startswith("no row")
     assert not any(tmp_path.iterdir())
     whole = int(plan["sort: parameters"].split(" trained")[0].replace(",", ""))
     saved = Run.prepare([*chain, outputs]).total
@@ -169,54 +168,64 @@ def test_a_stage_that_fails_ends_the_chain(chain: list[str], tmp_path: Path, cap
 
 @pytest.mark.slow
 def test_cut_off_and_killed_it_ends_with_the_same_weights(
-    last: Run, chain: list[str], command: Command, tmp_path: Path
+    last: Run,
+    chain: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ):
     write_stages(tmp_path)
+    monkeypatch.chdir(tmp_path)
     often = [*chain, "callbacks.checkpoint.every_steps=2", "resume=auto"]
 
     def cut(sign: int) -> tuple[int, str]:
         """Start, and send a signal when the second stage has a new checkpoint; exit code and standard error."""
-        before = checkpoints()
+        before = checkpoints_of("read_more")
         process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.train", *often],
-            cwd=tmp_path,
             env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        while checkpoints() <= before:
+        while checkpoints_of("read_more") <= before:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.005)
         process.send_signal(sign)
-        said = process.communicate(timeout=120)[1]
+        said = process.communicate(timeout=300)[1]
         return process.returncode, said
-
-    def checkpoints() -> set[tuple[Path, int]]:
-        found = [
-            p
-            for p in tmp_path.glob("outputs/masked_lm/*/*/checkpoints/last.ckpt")
-            if "read_more" in stage_of(p)
-        ]
-        return {(path, path.stat().st_mtime_ns) for path in found}
-
-    def stage_of(path: Path) -> str:
-        return json.loads((path.parents[1] / "manifest.json").read_text())["stage"]["name"]
 
     code, said = cut(signal.SIGTERM)
     assert code == 75, said
     assert "stage 2 of 3, read_more" in said and "the same command with resume=auto goes on" in said
     code, said = cut(signal.SIGKILL)
-    assert code == -signal.SIGKILL and "resuming" in said and said.count("is kept") == 1
-    done = command("train", *often)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("is kept") == 1
-    assert all(name in done.stdout for name in ("stages", "read_more", "perplexity", "accuracy"))
-    whole = {name: weights(last.folder.parents[3])[name] for name in ("read", "read_more")}
-    ended = weights(tmp_path)
-    assert {name: ended[name] for name in whole} == whole
-    assert ended["sort"] == hashlib.sha256((last.folder / "model/model.safetensors").read_bytes()).hexdigest()
+    assert (
+        code == -signal.SIGKILL and "stage 2 of 3, read_more: resuming" in said and said.count("is kept") == 1
+    )
+    ended = Run.train(often)
+    assert capsys.readouterr().err.count("is kept") == 1
+    assert [run.manifest["starts"] for run in lineage(ended)] == [1, 3, 1]
+    assert weights(ended) == weights(last) and len(weights(last)) == 3
+
+
+def checkpoints_of(stage: str) -> set[tuple[Path, int]]:
+    """Checkpoints to go on from of one stage, below where we stand, and when they were written."""
+    manifests = {
+        path.parents[1] / "manifest.json": path for path in Path().glob("outputs/*/*/*/checkpoints/last.ckpt")
+    }
+    found = [
+        path for file, path in manifests.items() if json.loads(file.read_text())["stage"]["name"] == stage
+    ]
+    return {(path, path.stat().st_mtime_ns) for path in found}
+
+
+def test_the_table_of_stages_has_a_row_for_each_run(last: Run):
+    rows = table([(run.directory, run.metrics) for run in lineage(last)])
+    assert [row[0] for row in rows] == ["stage", "read", "read_more", "sort"]
+    assert rows[3][1:4] == ["text_classification", "files", "6"] and rows[3][5] == str(last.folder)
+    assert rows[3][4] == f"test/accuracy {last.metrics['test/accuracy']:.4f}"
+    assert rows[1][4] == f"test/loss {lineage(last)[0].metrics['test/loss']:.4f}"
 
 
 def test_the_shipped_chain_trains_on_no_row_that_it_is_scored_on():
