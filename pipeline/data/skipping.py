@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -136,13 +137,13 @@ class Skipping:
 
 
 def skipped_text(kinds: dict[str, int]) -> str:
-    """``3 rows skipped: no label 2, is not JSON 1``; empty where none is."""
+    """``3 rows skipped: no label (2), is not JSON (1)``; empty where none is."""
     if not kinds:
         return ""
     count = sum(kinds.values())
-    named = [f"{kind} {number:,}" for kind, number in list(kinds.items())[:MOST_KINDS]]
+    named = [f"{kind} ({number:,})" for kind, number in list(kinds.items())[:MOST_KINDS]]
     if others := count - sum(list(kinds.values())[:MOST_KINDS]):
-        named.append(f"others {others:,}")
+        named.append(f"others ({others:,})")
     return f"{count:,} row{'s' * (count > 1)} skipped: {', '.join(named)}"
 
 
@@ -170,7 +171,7 @@ def _smaller(
 
 def _kind(what: str) -> str:
     """What rows with the same fault share of what is said of them."""
-    return what.partition(":")[0].partition(" (")[0][:60]
+    return re.split(r"[:;]| \(", what)[0][:60]
 
 
 def _shown(problems: Sequence[Problem]) -> list[Problem]:
