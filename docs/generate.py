@@ -29,8 +29,8 @@ def groups() -> str:
     from pipeline.compose import locations
 
     rows = []
-    for group, default in locations.default_options().items():
-        chosen = set(re.findall(r"\w+", default))
+    for group in _groups():
+        chosen = set(re.findall(r"\w+", locations.default_options().get(group, "")))
         names = [f"**`{name}`**" if name in chosen else f"`{name}`" for name in _options(group)]
         rows.append((f"`{group}`", ", ".join(names)))
     return _table(("group", "options (the default in bold)"), rows)
@@ -39,11 +39,10 @@ def groups() -> str:
 def options() -> str:
     """Every option and its description."""
     from pipeline.compose import help as texts
-    from pipeline.compose import locations
 
     rows = [
         (f"`{group}={name}`", texts.description(file))
-        for group in locations.default_options()
+        for group in _groups()
         for name, file in _options(group).items()
     ]
     return _table(("option", "is"), rows)
@@ -89,6 +88,13 @@ def quality() -> str:
 
     result = json.loads((ROOT / "benchmarks/results/quality.json").read_text(encoding="utf-8"))
     return _table(COLUMNS, table(result["summary"], result["baseline"]))
+
+
+def _groups() -> list[str]:
+    """Those that have shipped options, in the order of the help."""
+    from pipeline.compose import locations
+
+    return [group for group in locations.groups() if _options(group)]
 
 
 def _options(group: str) -> dict[str, Path]:

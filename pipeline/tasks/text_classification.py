@@ -89,7 +89,8 @@ class TextClassification(Task):
     def conflicts(self, spec: Any) -> list[Problem]:
         """A text with several labels is no example of one class, and what only an untrained model needs is not read."""
         problems = []
-        if self.multi_label and spec.data.examples_per_class:
+        sources = [spec.data, *spec.data.parts().values()]
+        if self.multi_label and any(source.examples_per_class for source in sources):
             what = "cannot be drawn where a text has any number of labels (task.multi_label)"
             problems.append(Problem("data.examples_per_class", what, "null, or data.limit=N for fewer rows"))
         for name in ("zero_shot", "label_descriptions"):

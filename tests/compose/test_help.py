@@ -77,7 +77,9 @@ def test_help_lists_what_the_commands_take(here):
     from pipeline.compose.using import CHANGEABLE
 
     for command, (words, groups, _) in text.USING.items():
-        assert {word.partition("=")[0].partition(".")[0] for word in words} | set(groups) == {
+        assert {word.partition("=")[0].partition(".")[0] for word in words} | {
+            group.partition("/")[0] for group in groups
+        } == {
             "run",
             *CHANGEABLE[command],
         }

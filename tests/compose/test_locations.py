@@ -52,3 +52,19 @@ def test_a_group_of_the_users_is_a_group(here, write):
     write("conf/augmentation/noise.yaml", "# Noise.\n")
     assert locations.is_group("augmentation") and locations.groups()[-1] == "augmentation"
     assert not locations.is_group("name") and not locations.is_group("../conf")
+
+
+def test_a_group_inside_a_group_follows_it(here, write):
+    write("conf/data/template/mine.yaml", "# Mine.\n")
+    write("conf/noise/kinds/one.yaml", "# One.\n")
+    found = locations.groups()
+    assert found[found.index("data") + 1] == "data/template" and found[-1] == "noise/kinds"
+    assert "mine" in locations.options("data/template") and "template" not in locations.options("data")
+
+
+@pytest.mark.parametrize(
+    ("choice", "package"),
+    [("data", "data"), ("data/template", "data.template"), ("data@data.sources.mine", "data.sources.mine")],
+)
+def test_where_the_keys_of_a_choice_stand(choice, package):
+    assert locations.package(choice) == package

@@ -63,6 +63,18 @@ def test_rewriting(loader):
     )
 
 
+def test_rewriting_of_groups_inside_others(loader):
+    typed = ["data@data.sources.a=files", "+data/template=nli_pair", "data/template@data.x.template=null"]
+    overrides = parse(typed, loader).overrides
+    assert sorted(for_hydra(overrides)) == [
+        "++data.x.template=null",
+        "+data/template=nli_pair",
+        "+data@data.sources.a=files",
+    ]
+    # Hydra wants no + where a file's defaults list names the place.
+    assert "data/template=nli_pair" in for_hydra(overrides, {"data/template"})
+
+
 @pytest.mark.parametrize(
     "texts",
     [

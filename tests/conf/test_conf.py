@@ -14,7 +14,8 @@ CONF = Path(__file__).parents[2] / "conf"
 FILES = sorted(file for file in CONF.rglob("*.yaml") if file.parent != CONF)
 EXPECTED = {
     "callbacks": 6,
-    "data": 9,
+    "data": 10,
+    "data/template": 7,
     "debug": 4,
     "experiment": 2,
     "hardware": 4,
@@ -32,6 +33,7 @@ EXPECTED = {
 REQUIRED = {
     "data=files": ["data.train=reviews.csv"],
     "data=hub": ["data.dataset=org/name"],
+    "data=mixture": [f"+data@data.sources.{name}=movie_snippets" for name in "ab"],
     "model=auto": ["model.checkpoint=org/name"],
 }
 
@@ -45,15 +47,22 @@ def alone(tmp_path, monkeypatch):
 def test_no_file_is_left_out():
     found = {group: len(locations.options(group)) for group in locations.groups()}
     assert found == EXPECTED and sum(found.values()) == len(FILES)
-    assert set(found) == set(GROUPS)
+    assert {group for group in found if "/" not in group} == set(GROUPS)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}={file.stem}")
+def group_of(file: Path) -> str:
+    return file.parent.relative_to(CONF).as_posix()
+
+
+def choice(file: Path) -> str:
+    return f"{group_of(file)}={file.stem}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=choice)
 def test_composes_and_is_valid(file):
-    chosen = f"{file.parent.name}={file.stem}"
-    spec = load(compose([chosen, *REQUIRED.get(chosen, [])]), frozen=True)
+    spec = load(compose([choice(file), *REQUIRED.get(choice(file), [])]), frozen=True)
     assert isinstance(spec, RunSpec)
-    assert file.stem in str(spec.choices[file.parent.name])
+    assert file.stem in str(spec.choices[group_of(file)])
 
 
 @pytest.mark.parametrize("chosen", ["data=hub", "model=auto"])
@@ -66,7 +75,7 @@ def test_what_is_left_to_the_user_is_asked_for(chosen):
     assert [(p.where, p.what) for p in raised.value.problems] == [(key, "must be set")]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}={file.stem}")
+@pytest.mark.parametrize("file", FILES, ids=choice)
 def test_begins_with_a_description(file):
     first, second = [*file.read_text(encoding="utf-8").splitlines(), "", ""][:2]
     line = second if first.startswith("# @package") else first

@@ -134,8 +134,5 @@ def test_resumed_inside_an_epoch_ends_as_if_it_had_not_stopped(
 def test_the_command_predicts_with_a_template(mixed: Run, command: Command, tmp_path: Path):
     (tmp_path / "new.csv").write_text("title,body,text\nfilm 3,dreadful,plot wonderful\n")
     call = [f"run={mixed.folder}", "input=new.csv", "output=-"]
-    done = command("predict", *call)
-    assert done.returncode == 2 and "data.predict_as=long" in done.stderr
-    for name, label in (("long", "negative"), ("short", "positive")):
-        done = command("predict", *call, f"data.predict_as={name}")
-        assert json.loads(done.stdout)["label"] == label, done.stderr
+    done = command("predict", *call, "data.predict_as=long")
+    assert json.loads(done.stdout)["label"] == "negative", done.stderr
