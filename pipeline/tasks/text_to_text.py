@@ -116,12 +116,17 @@ class TextToText(Task):
         read = {"source": self.source_of, "target": self.references_of}
         if problems := check_rows(data, read, names):
             raise BadInput(problems)
-        texts = sample(data["train"], names, lambda row: self.references_of(row)[0])
-        return {"encoder_decoder": bool(config.is_encoder_decoder), "latin": mostly_ascii(texts)}
+        right = sample(data["train"], names, self.references_of)
+        most = max(len(texts) for texts in right)
+        latin = mostly_ascii([texts[0] for texts in right])
+        head = {"encoder_decoder": bool(config.is_encoder_decoder), "latin": latin}
+        return {**head, "references": most} if most > 1 else head
 
     def describe(self, head: Head) -> dict[str, str]:
         kind = "encoder-decoder" if head["encoder_decoder"] else "decoder, which goes on from the source"
-        return {"model": kind}
+        several = head.get("references")
+        text = f"lists of up to {several}: all are right, the first is learned"
+        return {"model": kind, "targets": text} if several else {"model": kind}
 
     def load(
         self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False

@@ -18,6 +18,7 @@ from pipeline.component import component
 from pipeline.data.origins import visible
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.tasks.base import Column, Head
+from pipeline.tasks.cells import mapped
 from pipeline.tasks.text_to_text import Row, TextToText
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Translation(TextToText):
         """The cell of a role: a column of its own, or a language in the column `translation`."""
         if row.get(role) is not None or "translation" not in row:
             return row.get(role)
-        texts = row["translation"] if isinstance(row["translation"], Mapping) else {}
+        cell = mapped(row["translation"])
+        texts = cell if isinstance(cell, Mapping) else {}
         # Of "ro_RO" the column has "ro".
         names = [] if language is None else [language, language.split("_")[0]]
         return next((texts[name] for name in names if texts.get(name) is not None), None)
@@ -104,7 +106,8 @@ class Translation(TextToText):
         """Languages that the column `translation` lacks, or that are not said to be read of it."""
         problems = {}
         for split, rows in data.items():
-            cell = rows[0]["translation"] if "translation" in rows.column_names and len(rows) else None
+            has = "translation" in rows.column_names and len(rows)
+            cell = mapped(rows[0]["translation"]) if has else None
             there = list(cell) if isinstance(cell, Mapping) else []
             for role in ("source", "target"):
                 language, key = getattr(self, f"{role}_language"), f"task.{role}_language"

@@ -44,6 +44,14 @@ def prepared(name: str, folder: Path, rows: dict[str, Any] | None = None, **opti
     return task, head, model, tokenizer, task.collate(examples, tokenizer)
 
 
+def test_targets_that_are_lists_are_described() -> None:
+    rows = {"source": ["a", "b"], "target": ['["x", "y"]', "z"]}
+    head = TextToText().learn(DatasetDict(train=Dataset.from_dict(rows)), config("t5"))
+    assert TextToText().describe(head)["targets"] == "lists of up to 2: all are right, the first is learned"
+    head = TextToText().learn(DatasetDict(train=Dataset.from_dict(ROWS)), config("t5"))
+    assert "targets" not in TextToText().describe(head)
+
+
 def overrides(name: str, folder: Path, task: str, data: Path, **keys: Any) -> list[str]:
     checkpoint = families.pretrained(name, folder / name)
     words = [

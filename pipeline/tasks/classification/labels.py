@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.cells import Distinct
+from pipeline.tasks.cells import listed
 
 Label = str | int | bool
 
@@ -47,9 +48,10 @@ def one_label(cell: Any, class_names: Sequence[str] | None = None) -> Label:
 
 
 def several_labels(cell: Any, separator: str, class_names: Sequence[str] | None = None) -> list[Label]:
-    """The labels in a cell: a list of them, or a string with ``separator`` between them; maybe none."""
+    """The labels in a cell: a list of them, also as JSON, or a string with ``separator`` between them; maybe none."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return []
+    cell = listed(cell)
     if isinstance(cell, str):
         cell = [part.strip() for part in cell.split(separator) if part.strip()]
     if not isinstance(cell, list | tuple):

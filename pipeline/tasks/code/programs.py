@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Problem
+from pipeline.tasks.cells import listed
 from pipeline.tasks.places import row_problem
 from pipeline.tasks.writing.rows import check_rows, one_fault, references, rows_of, source_text
 
@@ -44,18 +44,11 @@ def code_of(text: str) -> str:
 
 def asserts_of(row: Row) -> list[str]:
     """The tests of a row: a list, the same as JSON, or Python text. Raises ValueError for anything else."""
-    cell = row.get("tests")
-    if isinstance(cell, str):
-        text = cell.strip()
-        if text.startswith("["):
-            try:
-                cell = json.loads(text)
-            except json.JSONDecodeError:
-                cell = [cell]
-        else:
-            cell = [cell] if text else []
+    cell = listed(row.get("tests"))
     if cell is None:
         return []
+    if isinstance(cell, str):
+        cell = [cell]
     if not isinstance(cell, list | tuple) or not all(isinstance(test, str) for test in cell):
         raise ValueError(f"has no list of tests but {cell!r:.40}")
     return [test.replace("\r\n", "\n") for test in cell if test.strip()]

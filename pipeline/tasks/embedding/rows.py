@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.errors import BadInput, Problem, listing
+from pipeline.tasks.cells import listed_texts
 from pipeline.tasks.classification.labels import NotALabelError, one_label
 from pipeline.tasks.places import row_problem
 
@@ -49,9 +50,10 @@ def texts_of(row: Mapping[str, Any], form: Form | None) -> list[str]:
 
 
 def negatives(cell: Any) -> list[str]:
-    """The hard negatives of a row: one text, a list of them, or none."""
+    """The hard negatives of a row: one text, a list of them, also as JSON, or none."""
     if cell is None:
         return []
+    cell = listed_texts(cell)
     return [cell] if isinstance(cell, str) else list(cell)
 
 

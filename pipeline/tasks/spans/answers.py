@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem
+from pipeline.tasks.cells import listed, mapped
 from pipeline.tasks.places import row_problem
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ class Answer:
 
 
 def read_answers(cell: Any, context: str) -> list[Answer]:
-    """The answers in a cell; none where the question has no answer.
+    """The answers in a cell, which may be JSON; none where the question has no answer.
 
-    A text without its place is taken where it first occurs. Raises AnswerError for an answer that is not in the
-    context, or not where it is said to be.
+    A text of the context is an answer whatever it looks like; without a place it is taken where it first occurs.
+    Raises AnswerError for an answer that is not in the context, or not where it is said to be.
     """
+    if not (isinstance(cell, str) and cell in context):
+        cell = mapped(listed(cell))
     return [_located(text, start, context) for text, start in _given(cell) if text.strip()]
 
 

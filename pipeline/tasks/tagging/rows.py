@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.tasks.cells import listed, listed_texts
 from pipeline.tasks.tagging.schemes import SpanError, tags_of_spans
 from pipeline.tasks.tagging.words import Words, joined, split
 
@@ -24,7 +24,7 @@ class RowError(ValueError):
 
 
 def words_of(row: Mapping[str, Any], head: Head) -> Words:
-    """The words of a row with ``tokens`` (a list, or a text with spaces between them) or ``text``.
+    """The words of a row with ``tokens`` (a list, also as JSON, or a text with spaces between them) or ``text``.
 
     The one that training had comes first. Raises RowError.
     """
@@ -34,6 +34,9 @@ def words_of(row: Mapping[str, Any], head: Head) -> Words:
 
 
 def _words(cell: Any) -> Words:
+    # In a text of words with spaces between them a bracket may be a word: [ "no" ] has three.
+    if not str(cell).startswith("[ "):
+        cell = listed_texts(cell)
     if isinstance(cell, str):
         return joined(cell.split())
     if isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell:
@@ -53,10 +56,12 @@ def _split(cell: Any, fine: bool) -> Words:
 
 
 def tag_names(cell: Any, names: Sequence[str] | None) -> list[str]:
-    """The tags in a cell: a list, or a text with spaces between them. ``names``: of tags that are numbers.
+    """The tags in a cell: a list, also as JSON, or a text with spaces between them. ``names``: of tags that are
+    numbers.
 
     Raises RowError.
     """
+    cell = listed(cell)
     if isinstance(cell, str):
         return cell.split()
     if isinstance(cell, int) and not isinstance(cell, bool):
@@ -80,13 +85,9 @@ def span_list(cell: Any) -> list[Mapping[str, Any]]:
     """The spans in a cell: a list of ``{start, end, label}``, or that as JSON. Raises RowError."""
     if cell is None or cell == "":
         return []
-    if isinstance(cell, str):
-        try:
-            cell = json.loads(cell)
-        except json.JSONDecodeError:
-            raise RowError(SPANS, f"{cell[:40]!r} is no list of spans", "no list") from None
+    cell = listed(cell)
     if not isinstance(cell, list | tuple):
-        raise RowError(SPANS, f"{cell!r} is no list of spans", "no list")
+        raise RowError(SPANS, f"{cell!r:.40} is no list of spans", "no list")
     return list(cell)
 
 

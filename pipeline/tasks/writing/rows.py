@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem
+from pipeline.tasks.cells import listed_texts
 from pipeline.tasks.places import row_problem
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ def rows_of(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
 
 
 def references(cell: Any) -> list[str]:
-    """The texts in a cell: one, or a list of several. Raises ValueError where there is none, or an empty one."""
+    """The texts in a cell: one, or a list of several, also as JSON. Raises ValueError where there is none, or an
+    empty one.
+
+    A text that is itself JSON of a list of texts stays one as the only text of a list. ``[]`` is a text.
+    """
+    cell = listed_texts(cell) or cell
     texts = cell if isinstance(cell, list | tuple) else [cell]
     if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
         raise ValueError("has no text")
@@ -67,8 +73,8 @@ def check_rows(
     ]
 
 
-def sample(rows: Dataset, columns: Sequence[str], text_of: Callable[[Row], str]) -> list[str]:
-    """Some of the texts, from all over the rows."""
+def sample[T](rows: Dataset, columns: Sequence[str], text_of: Callable[[Row], T]) -> list[T]:
+    """Some of the texts, or lists of them, from all over the rows."""
     chosen = rows.select_columns([name for name in columns if name in rows.column_names])
     return [text_of(row) for row in rows_of(chosen[:: max(1, len(rows) // _SAMPLE)])]
 

@@ -50,7 +50,17 @@ def test_class_names_stand_for_their_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "labels"),
-    [("a, b,,c ", ["a", "b", "c"]), (["a", 2], ["a", 2]), ("", []), (None, []), ([], []), (4, [4])],
+    [
+        ("a, b,,c ", ["a", "b", "c"]),
+        (["a", 2], ["a", 2]),
+        ("", []),
+        (None, []),
+        ([], []),
+        (4, [4]),
+        ('["a", "b, c", 2]', ["a", "b, c", 2]),
+        ("[]", []),
+        ("[a, b]", ["[a", "b]"]),
+    ],
 )
 def test_several_labels(cell: Any, labels: list[Any]) -> None:
     assert several_labels(cell, ",") == labels

@@ -6,7 +6,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from pipeline.errors import BadInput
-from pipeline.tasks.embedding.rows import form_of, number_of, problems_of, texts_of
+from pipeline.tasks.embedding.rows import form_of, negatives, number_of, problems_of, texts_of
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,18 @@ def test_the_same_text_has_the_same_number_everywhere() -> None:
     assert number_of("a") == 0x40F89E395B66422F >> 1 == number_of("".join(["a"]))
     assert len({number_of(text) for text in ("", "a", "A", "猫", "🐈")}) == 5
     assert all(0 <= number_of(str(n)) < 2**63 for n in range(100))
+
+
+@pytest.mark.parametrize(
+    ("cell", "texts"),
+    [
+        (None, []),
+        ("one", ["one"]),
+        (["a", "b"], ["a", "b"]),
+        ('["a", "b"]', ["a", "b"]),
+        ("[1]", ["[1]"]),
+        ("[1] Smith et al.", ["[1] Smith et al."]),
+    ],
+)
+def test_negatives(cell: Any, texts: list[str]) -> None:
+    assert negatives(cell) == texts

@@ -21,6 +21,9 @@ CONTEXT = "北京 is the capital; Oslo, Oslo 👍 not"
         "Oslo",
         {"text": ["Oslo"], "answer_start": []},
         {"text": ["Oslo"], "answer_start": None},
+        '{"text": ["Oslo"], "answer_start": [19]}',
+        '[{"text": "Oslo", "start": 19}]',
+        '["Oslo"]',
     ],
 )
 def test_one_answer(cell: Any) -> None:
@@ -31,10 +34,27 @@ def test_one_answer(cell: Any) -> None:
 
 @pytest.mark.parametrize(
     "cell",
-    [None, "", "  ", [], {"text": [], "answer_start": []}, {"text": None}, [""], float("nan"), {"text": ""}],
+    [
+        None,
+        "",
+        "  ",
+        [],
+        {"text": [], "answer_start": []},
+        {"text": None},
+        [""],
+        float("nan"),
+        {"text": ""},
+        "[]",
+        '{"text": [], "answer_start": []}',
+    ],
 )
 def test_no_answer(cell: Any) -> None:
     assert read_answers(cell, CONTEXT) == []
+
+
+def test_what_stands_in_the_context_is_an_answer_whatever_it_looks_like() -> None:
+    (answer,) = read_answers('["Oslo"]', 'call f(["Oslo"])')
+    assert answer.text == '["Oslo"]' and answer.start == 7
 
 
 def test_several_answers() -> None:

@@ -16,6 +16,10 @@ TEXT = {**TOKENS, "input": "text"}
         ({"tokens": ["New York", "."]}, ["New York", "."]),
         ({"tokens": "New York ."}, ["New", "York", "."]),
         ({"tokens": 7}, ["7"]),
+        ({"tokens": '["New York", "."]'}, ["New York", "."]),
+        ({"tokens": '[ "no" ]'}, ["[", '"no"', "]"]),
+        ({"tokens": "[1]"}, ["[1]"]),
+        ({"tokens": "[]"}, []),
         ({"text": "don't"}, ["do", "n't"]),
         ({"text": "don't", "tokens": ["x"]}, ["x"]),
     ],
@@ -36,6 +40,7 @@ def test_what_is_no_words(row: dict[str, Any]) -> None:
 
 
 def test_tags() -> None:
+    assert tag_names('["O", "B-X"]', None) == ["O", "B-X"] == tag_names("[0, 1]", ["O", "B-X"])
     assert tag_names("O B-X", None) == ["O", "B-X"] == tag_names([0, 1], ["O", "B-X"])
     assert tag_names([0, 1], None) == ["0", "1"] and tag_names(3, None) == ["3"] and tag_names([], None) == []
     for cell in (None, 1.5, [None], [""], [True], [["O"]]):

@@ -11,7 +11,19 @@ def test_rows_of_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "texts"), [("one", ["one"]), (["a", "b"], ["a", "b"]), ("\u200f", ["\u200f"])]
+    ("cell", "texts"),
+    [
+        ("one", ["one"]),
+        (["a", "b"], ["a", "b"]),
+        ("\u200f", ["\u200f"]),
+        ('["a", "b"]', ["a", "b"]),
+        ("[1] Smith", ["[1] Smith"]),
+        ("[1, 2]", ["[1, 2]"]),
+        ("[]", ["[]"]),
+        ('{"a": 1}', ['{"a": 1}']),
+        (['["a"]'], ['["a"]']),
+        ("[", ["["]),
+    ],
 )
 def test_references(cell: object, texts: list[str]) -> None:
     assert references(cell) == texts
