@@ -199,7 +199,8 @@ def test_killed_and_resumed_on_two_processes_with_two_workers(
         cwd=tmp_path / "cut", env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
-    wait_for(lambda: list((tmp_path / "cut").glob("outputs/*/*/*/checkpoints/last.ckpt")), process)
+    last = lambda: list((tmp_path / "cut").glob("outputs/*/*/*/checkpoints/last.ckpt"))  # noqa: E731
+    wait_for(last, process, seconds=300)
     time.sleep(random.uniform(0, 0.5))
     for each in [process.pid, *descendants(process.pid)]:
         os.kill(each, signal.SIGKILL)
