@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Changes a table before it is joined with those of other kinds.
-Change = Callable[["pa.Table"], "pa.Table"]
+# Changes a table of a kind before it is joined with the others.
+Change = Callable[["pa.Table", str], "pa.Table"]
 
 
 class ArrowParts:
@@ -22,7 +22,7 @@ class ArrowParts:
         self.writer: pa.RecordBatchStreamWriter | None = None
 
     def add(self, table: pa.Table, kind: str = "") -> None:
-        """kind: says which change it needs before it is joined."""
+        """kind: what the change before it is joined is told of it."""
         import pyarrow as pa
 
         if self.writer is None or self.written[-1][1:] != (table.schema, kind):
@@ -37,19 +37,11 @@ class ArrowParts:
             self.writer.close()
             self.writer = None
 
-    def join(self, changes: Mapping[str, Change] | None = None) -> None:
-        """Write ``target`` with the types that hold all values. Raises pyarrow.ArrowException where none do.
-
-        changes: by the kinds of tables that need one.
-        """
+    def join(self, changed: Change = lambda table, kind: table) -> None:
+        """Write ``target`` with the types that hold all values. Raises pyarrow.ArrowException where none do."""
         import pyarrow as pa
 
         self.close()
-        changes = changes or {}
-
-        def changed(table: pa.Table, kind: str) -> pa.Table:
-            return changes[kind](table) if kind in changes else table
-
         typed = [changed(schema.empty_table(), kind).schema for _, schema, kind in self.written]
         whole = pa.unify_schemas(typed, promote_options="permissive")
         if len(self.written) == 1 and whole == self.written[0][1]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.data.origins import visible
-from pipeline.data.rendering import columns_beside, render_columns
+from pipeline.data.rendering import columns_beside, render_columns, used_up
 from pipeline.errors import BadInput, Problem, listing, nearest
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
+    from pipeline.data.bad_rows import BadRow
     from pipeline.sources.base import Source
     from pipeline.tasks.base import Task
 
 
 def task_rows(task: Task, source: Source, training: bool) -> DatasetDict:
     """Raw rows with the task's column names, in the splits that the source gives."""
-    data = rename_columns(render_columns(source.load(), task, source), task, source)
+    rows = source.load_for(columns_read(task, source))
+    data = rename_columns(render_columns(rows, task, source), task, source)
     problems = [
         Problem(f"data ({name} split)", "has no rows", "at least one row")
         for name, rows in data.items()
@@ -29,6 +31,25 @@ def task_rows(task: Task, source: Source, training: bool) -> DatasetDict:
     if training and "train" not in data:
         raise BadInput(Problem("data", "there is no training split", f"have: {listing(data)}"))
     return data
+
+
+def columns_read(task: Task, source: Source) -> dict[str, Literal["any", "whole"] | None]:
+    """The columns of the data, by their names there, that a task reads as they are, and which numbers it reads in each
+    (see :class:`pipeline.tasks.base.Column`); beside them those that a template only puts into texts do not count."""
+    named, template = columns_beside(task, source), source.template
+    written = {*template.texts, *used_up(task, source)} if template else set()
+    read = {
+        named.get(role, role): column.numbers for role, column in task.columns.items() if role not in written
+    }
+    if template and template.labels:
+        read.setdefault(source.columns.get("label", "label"), "whole")
+    return read
+
+
+def skipped_rows(task: Task, source: Source) -> Iterator[BadRow]:
+    """The rows that a source, or those of a mixture, leave out by themselves."""
+    for part in source.parts().values() or [source]:
+        yield from part.skipped(columns_read(task, part))
 
 
 def missing_columns(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.tasks.base import Head, Task
 
 # Changes when prepared data of older versions must not be read any more.
-_FORMAT = 3
+_FORMAT = 4
 
 HoldOut = Literal["as_trained", "if_none", "never"]
 
@@ -108,7 +108,7 @@ def prepare(
         if (stream := source.stream()) is not None:
             write_streamed(folder, task, source, stream, checkpoint, located)
             return
-        config, skipping = checkpoint.config(located.folder), Skipping(source, folder / SKIPPED)
+        config, skipping = checkpoint.config(located.folder), Skipping(task, source, folder / SKIPPED)
 
         def learn(data: DatasetDict) -> Head:
             return task.learn(_learned_from(data), config)
@@ -164,7 +164,7 @@ def prepare_for(
 
     def build(folder: Path) -> None:
         folder.mkdir()
-        skipping = Skipping(source, folder / SKIPPED)
+        skipping = Skipping(task, source, folder / SKIPPED)
         found = joined(source, lambda part: _scored_rows(task, part, hold_out), task.columns)
         _without_training(found.data)
         facts = skipping.again(

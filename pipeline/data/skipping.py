@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from pipeline.data.bad_rows import BadRow
+from pipeline.data.columns import skipped_rows
 from pipeline.data.joining import Joined
 from pipeline.data.origins import origin_of, visible
 from pipeline.errors import BadInput, Problem
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
     from pipeline.sources.base import Source
+    from pipeline.tasks.base import Task
 
 T = TypeVar("T")
 
@@ -35,19 +37,19 @@ class Skipping:
     target: the list of the rows that were left out, written as they are.
     """
 
-    def __init__(self, source: Source, target: Path) -> None:
+    def __init__(self, task: Task, source: Source, target: Path) -> None:
         self.asked, self.target = source.on_bad_rows == "skip", target
         self.kinds: Counter[str] = Counter()
         self._before: dict[str, int] = {}
         self._left: Counter[str] = Counter()
         self._listed: set[str] = set()
         if self.asked:
-            self._list(source.skipped)
+            self._list(skipped_rows(task, source))
 
-    def _list(self, skipped: Callable[[], Any]) -> None:
+    def _list(self, skipped: Iterable[BadRow]) -> None:
         """Rows that the source left out by itself."""
         with self.target.open("w", encoding="utf-8") as lines:
-            for row in skipped():
+            for row in skipped:
                 self._write(row, lines)
 
     def _write(self, row: BadRow, lines: IO[str]) -> None:

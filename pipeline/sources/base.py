@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
     from pipeline.data.bad_rows import BadRow
+    from pipeline.sources.reading.numbers import Wanted
     from pipeline.sources.reading.stream import FileStream
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -120,12 +121,20 @@ class Source:
         """
         raise NotImplementedError
 
+    def load_for(self, columns: "Mapping[str, Wanted | None]") -> "DatasetDict":
+        """The same for a task.
+
+        columns: those of the data that it reads, and which numbers it reads in each. It matters where the data does not
+        say by itself what its cells are, as csv does not.
+        """
+        return self.load()
+
     def stream(self) -> "FileStream | None":
         """The training rows, where :meth:`load` does not give them since they are to be read as they are needed."""
         return None
 
-    def skipped(self) -> "Iterator[BadRow]":
-        """The rows that :meth:`load` left out, where they may be (``on_bad_rows``)."""
+    def skipped(self, columns: "Mapping[str, Wanted | None]") -> "Iterator[BadRow]":
+        """The rows that :meth:`load_for` left out, where they may be (``on_bad_rows``)."""
         return iter(())
 
     def hold_out(self, data: "DatasetDict") -> "DatasetDict":

@@ -1,8 +1,9 @@
 """Data in files of the user's own: ``python -m pipeline.train data=files data.train=reviews.csv``."""
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +15,8 @@ from pipeline.errors import BadInput, Problem
 from pipeline.fetch.cache import entry
 from pipeline.sources.base import Source
 from pipeline.sources.reading.locating import Located, locate
-from pipeline.sources.reading.stored import BAD_ROWS, store, stored
+from pipeline.sources.reading.numbers import Wanted
+from pipeline.sources.reading.stored import BAD_ROWS, mixed_columns, store, stored
 from pipeline.sources.reading.stream import FileStream
 from pipeline.sources.reading.tables import Reading, TxtRows
 from pipeline.sources.streaming import stream_problems
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 # A path, a glob, an fsspec URL (s3://…, https://…) or pypi:NAME@VERSION/path; or a list of those.
 Paths = str | list[str]
 # To be raised when the same files give other rows.
-_VERSION = 1
+_VERSION = 2
 SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -34,7 +36,8 @@ class Files(Source):
     """Rows in csv, tsv, jsonl, json, parquet, arrow, txt or CoNLL files, compressed or not.
 
     A txt file has one row a line (see ``txt_rows``) in the column ``text``. Files of one split are read in the order
-    given (those of a glob by name) and may lack columns of each other: what is missing is None.
+    given (those of a glob by name) and may lack columns of each other: what is missing is None. Cells of csv and tsv
+    are the texts that are written there, except in columns where the task reads numbers.
 
     ``validation`` as a mapping from names to paths gives several validation sets: the split of
     ``{en: a.csv}`` is ``validation_en`` and its metrics are ``val/en/…``. The first one named is monitored.
@@ -63,7 +66,13 @@ class Files(Source):
     places = ("train", "validation", "test", "sha256")
 
     def load(self) -> "DatasetDict":
-        """The rows are read once, into the cache, and mapped into memory from there."""
+        return self.load_for({})
+
+    def load_for(self, columns: Mapping[str, Wanted | None]) -> "DatasetDict":
+        """The rows are read once, into the cache, and mapped into memory from there.
+
+        A column whose values are of several types is text. Raises BadInput, with the rows, where it is in ``columns``.
+        """
         from datasets import DatasetDict
 
         located = self._located()
@@ -71,21 +80,29 @@ class Files(Source):
             located.pop("train", None)
         if not located:
             return DatasetDict()
-        folder = self._stored(located)
-        return DatasetDict({split: stored(folder, split) for split in located})
+        folder = self._stored(located, columns)
+        return DatasetDict({split: stored(folder, split, columns) for split in located})
 
-    def skipped(self) -> Iterator[BadRow]:
+    def skipped(self, columns: Mapping[str, Wanted | None]) -> Iterator[BadRow]:
         if self.streaming:
             return
-        with (self._stored(self._located()) / BAD_ROWS).open(encoding="utf-8") as lines:
+        with (self._stored(self._located(), columns) / BAD_ROWS).open(encoding="utf-8") as lines:
             yield from (BadRow(**json.loads(line)) for line in lines)
 
-    def _stored(self, located: dict[str, list[Located]]) -> Path:
+    def _stored(self, located: dict[str, list[Located]], columns: Collection[str]) -> Path:
+        """What is wrong with columns that nothing reads is nobody's business: the files are read once more only where
+        values of several types are in one that is read, which raises BadInput or skips rows."""
+        folder = self._store(located, ())
+        mixed = mixed_columns(folder).intersection(columns)
+        return self._store(located, mixed) if mixed else folder
+
+    def _store(self, located: dict[str, list[Located]], one_type: Collection[str]) -> Path:
         names = {split: [file.name for file in files] for split, files in located.items()}
-        facts = [_VERSION, self.fingerprint(), self.on_bad_rows, names]
+        facts = [_VERSION, self.fingerprint(), self.on_bad_rows, names, sorted(one_type)]
         key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        reading = dataclasses.replace(self._reading(), one_type=frozenset(one_type))
         skip = self.on_bad_rows == "skip"
-        return entry("rows", key, lambda folder: store(folder, located, self._reading(), skip=skip))
+        return entry("rows", key, lambda folder: store(folder, located, reading, skip=skip))
 
     def stream(self) -> FileStream | None:
         if not self.streaming:

@@ -18,7 +18,6 @@ from pipeline.sources.files import SetName
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-    from pipeline.data.bad_rows import BadRow
 
 Positive = Annotated[float, Field(gt=0)]
 # Options that only each source for itself can have, and those that are said for all of them together.
@@ -137,10 +136,6 @@ class Mixture(Source):
 
     def load(self) -> "DatasetDict":
         raise NotImplementedError("a mixture is read source by source: parts()")
-
-    def skipped(self) -> "Iterator[BadRow]":
-        for source in self.parts().values():
-            yield from source.skipped()
 
     def rows_only(self) -> Self:
         """Without what only decides which of the encoded rows are drawn."""

@@ -13,6 +13,7 @@ from pipeline.data.origins import visible
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.sources.base import Split
 from pipeline.sources.few_shot import draw_examples
+from pipeline.sources.reading.numbers import is_fractions
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -130,6 +131,9 @@ class _Holding:
             return None
         found = distinct(self.rows, name or "label")
         if name is None and any(isinstance(value, float | list | dict) for value in found.values):
+            return None
+        # The same rows are held out whether the task reads such a column as numbers or does not read it.
+        if name is None and is_fractions(found.values):
             return None
         return found.codes
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,9 @@ class Column:
     required: bool = True
     # Whether rows to predict may have nothing in it.
     may_be_empty: bool = False
+    # Which numbers its cells become where the data has texts alone, as csv does: any, or those of columns that hold
+    # whole ones only (a label 1, not the version 1.10). None: they stay what is written there.
+    numbers: Literal["any", "whole"] | None = None
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ TEXTS = {
     "context": Column("the text that is read before every choice"),
     "question": Column("a text that is put before each choice", required=False, may_be_empty=True),
 }
-LABEL = Column("the right choice: its number from 0, its letter, or its text")
+LABEL = Column("the right choice: its number from 0, its letter, or its text", numbers="whole")
 
 
 @component

@@ -77,8 +77,10 @@ class Regression(Task):
     @property
     def columns(self) -> dict[str, Column]:  # type: ignore[override]
         if self.target_columns is None:
-            return {**TEXTS, "label": Column("its number; with several of them set task.target_columns")}
-        return {**TEXTS, **{name: Column("a number of the text") for name in self.target_columns}}
+            label = Column("its number; with several of them set task.target_columns", numbers="any")
+            return {**TEXTS, "label": label}
+        targets = {name: Column("a number of the text", numbers="any") for name in self.target_columns}
+        return {**TEXTS, **targets}
 
     @property
     def targets(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -68,8 +68,8 @@ class SentenceEmbedding(Task):
         "positive": Column("a text that belongs to it", required=False),
         "negative": Column("a text that does not belong to it, or a list of them", required=False),
         "text_pair": Column("a text that it is compared with", required=False),
-        "score": Column("how alike text and text_pair are, a number", required=False),
-        "label": Column("what it shares with the texts that belong to it", required=False),
+        "score": Column("how alike text and text_pair are, a number", required=False, numbers="any"),
+        "label": Column("what it shares with the texts that belong to it", required=False, numbers="whole"),
     }
     augmentations: ClassVar[tuple[str, ...]] = ("deletion", "swap", "mask")
     targets: ClassVar[tuple[str, ...]] = ("positive", "negative", "score", "label")

@@ -75,7 +75,9 @@ class TextClassification(Task):
     columns: ClassVar[dict[str, Column]] = {
         "text": Column("the text to classify"),
         "text_pair": Column("a second text, classified together with the first", required=False),
-        "label": Column("the class: a word or a whole number; several of them with multi_label"),
+        "label": Column(
+            "the class: a word or a whole number; several of them with multi_label", numbers="whole"
+        ),
     }
     augmentations: ClassVar[tuple[str, ...]] = ("deletion", "swap", "mask", "mixup")
     heads: ClassVar[tuple[str, ...]] = ("sequence_classification",)

@@ -11,7 +11,7 @@ class StreamFacts:
     """Plain JSON.
 
     counts: rows of each file that was looked at. whole: whether these are all rows.
-    columns: role -> column, of the roles that the data has. numbers: column -> type, of those of csv that are numbers.
+    columns: role -> column, of the roles that the data has. numbers: column -> type, of those of csv read as numbers.
     sampled: rows that were encoded to know the others. lengths: tokens of their features, by quantile.
     """
 

@@ -105,7 +105,7 @@ class Pools:
                 skip -= expected
                 continue
             start, row = int(self.starts[file]) if self.facts.whole else read, 0
-            for table in self.stream.tables(file, self.facts.numbers):
+            for table in self.stream.tables(file, self.facts.numbers, self.facts.columns.values()):
                 count = table.num_rows
                 if self.facts.whole and row + count > expected:
                     raise self._changed(file, f"more than {expected:,}", expected)

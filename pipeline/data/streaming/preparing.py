@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.data.columns import rename_columns
+from pipeline.data.columns import columns_read, rename_columns
 from pipeline.data.encoding import encoded_file, write_encoded, write_facts
 from pipeline.data.streaming.facts import StreamFacts
 
@@ -31,8 +31,9 @@ def look(stream: FileStream, task: Task, source: Source) -> tuple[Scan, DatasetD
     found = stream.look(
         classes=[columns[role] for role in task.targets if role in columns],
         filled=[columns[role] for role in filled],
+        columns=columns_read(task, source),
     )
-    data = source.load()
+    data = source.load_for(columns_read(task, source))
     data["train"] = Dataset(found.sample)
     return found, rename_columns(data, task, source)
 

@@ -1,10 +1,15 @@
-"""The types of the columns of JSON rows, which may differ from row to row only as numbers and gaps do."""
+"""The types of the columns of JSON rows.
+
+In columns that are read, they may differ from row to row only as numbers and gaps do. Others become text where they
+differ more.
+"""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem
+from pipeline.sources.reading.mixed import text_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,10 +19,14 @@ ONE_TYPE = "one type a column"
 
 
 class ColumnTypes:
-    """What has been seen of the columns of one file."""
+    """What has been seen of the columns of one file.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    one_type: columns that have to be of one. mixed: those of the others that are not.
+    """
+
+    def __init__(self, name: str, one_type: Collection[str] = ()) -> None:
+        self.name, self.one_type = name, one_type
+        self.mixed: set[str] = set()
         self._types: dict[str, pa.DataType] = {}
         # The value that first gave a column its type.
         self._first: dict[str, Any] = {}
@@ -25,17 +34,18 @@ class ColumnTypes:
     def faults(self, rows: Sequence[Row]) -> Iterator[tuple[int, str, str, str]]:
         """Rows with a value that is of another type than those before it: their place, the column, what is wrong and
         what is allowed. Each row is told once."""
-        import pyarrow as pa
-
         told: set[int] = set()
         for column in dict.fromkeys(column for row in rows for column in row):
-            try:
-                self._see(column, pa.array([row.get(column) for row in rows]).type, rows)
-            except (ValueError, TypeError, OverflowError):
-                for place, row in enumerate(rows):
-                    if place not in told and (fault := self._fault(column, row.get(column))):
-                        told.add(place)
-                        yield place, column, *fault
+            if column not in self.mixed and self._sees(column, rows):
+                continue
+            fault_of = self._fault if column in self.one_type else _half_of_a_character
+            for place, row in enumerate(rows):
+                if place not in told and (fault := fault_of(column, row.get(column))):
+                    told.add(place)
+                    yield place, column, *fault
+            good = [row for place, row in enumerate(rows) if place not in told]
+            if column not in self.one_type and not self._sees(column, good):
+                self.mixed.add(column)
 
     def arrays(self, rows: Sequence[Row]) -> "dict[str, pa.Array]":
         """The columns of rows without faults, and those seen before; a field that a row does not have is None."""
@@ -43,12 +53,24 @@ class ColumnTypes:
 
         try:
             return {
-                column: pa.array([row.get(column) for row in rows], kind)
+                column: pa.array([text_of(row.get(column)) for row in rows], pa.string())
+                if column in self.mixed
+                else pa.array([row.get(column) for row in rows], kind)
                 for column, kind in self._types.items()
             }
         except (ValueError, TypeError, OverflowError) as error:
             what = f"a column holds values of different types: {error}"
             raise BadInput(Problem(self.name, what, ONE_TYPE)) from error
+
+    def _sees(self, column: str, rows: Sequence[Row]) -> bool:
+        """Whether these values have a type that those before them have too, which is remembered."""
+        import pyarrow as pa
+
+        try:
+            self._see(column, pa.array([row.get(column) for row in rows]).type, rows)
+        except (ValueError, TypeError, OverflowError):
+            return False
+        return True
 
     def _see(self, column: str, kind: "pa.DataType", rows: Sequence[Row]) -> None:
         import pyarrow as pa
@@ -68,7 +90,7 @@ class ColumnTypes:
         try:
             kind = pa.array([value]).type
         except UnicodeEncodeError:
-            return f"{column!r} holds half of a character: {shown}", "whole characters"
+            return _half_of_a_character(column, value)
         except OverflowError:
             return f"{column!r} is {shown}, which 64 bits do not hold", "a text, or a smaller number"
         except (ValueError, TypeError):
@@ -88,6 +110,14 @@ def _unified(one: "pa.DataType", other: "pa.DataType") -> "pa.DataType":
         return one
     schemas = [pa.schema([("x", one)]), pa.schema([("x", other)])]
     return pa.unify_schemas(schemas, promote_options="permissive").field("x").type
+
+
+def _half_of_a_character(column: str, value: Any) -> tuple[str, str] | None:
+    try:
+        (text_of(value) or "").encode()
+    except UnicodeEncodeError:
+        return f"{column!r} holds half of a character: {_shown(value)}", "whole characters"
+    return None
 
 
 def _shown(value: Any) -> str:

@@ -1,7 +1,7 @@
 """json and jsonl to tables, with the line of what is wrong."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.data.bad_rows import BadRow, BadRows
@@ -11,6 +11,7 @@ from pipeline.sources.reading.batching import batches
 from pipeline.sources.reading.column_types import ColumnTypes
 from pipeline.sources.reading.decoding import add_undecoded, is_decoded
 from pipeline.sources.reading.json_array import Element, elements
+from pipeline.sources.reading.mixed import marked
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,10 +26,13 @@ class JsonRow(NamedTuple):
     raw: str
 
 
-def read_jsonl(lines: IO[str], name: str, encoding: str, bad: BadRows) -> "Iterator[pa.Table]":
+def read_jsonl(
+    lines: IO[str], name: str, encoding: str, bad: BadRows, one_type: Collection[str] = ()
+) -> "Iterator[pa.Table]":
     """One object a line; a field that a row lacks is None. ``name`` is the file's.
 
-    Bad are lines that are no object or not of the encoding, and values that are of another type than those before.
+    Bad are lines that are no object or not of the encoding, and in the columns ``one_type`` values that are of another
+    type than those before.
     """
 
     def objects() -> Iterator[JsonRow]:
@@ -48,7 +52,7 @@ def read_jsonl(lines: IO[str], name: str, encoding: str, bad: BadRows) -> "Itera
                 continue
             yield JsonRow(number, f"{name}:{number}", value, raw)
 
-    yield from _tables(objects(), name, bad)
+    yield from _tables(objects(), name, bad, one_type)
 
 
 def _why(error: json.JSONDecodeError | RecursionError, raw: str) -> str:
@@ -57,7 +61,9 @@ def _why(error: json.JSONDecodeError | RecursionError, raw: str) -> str:
     return f"{error.msg} at column {error.colno}: {raw.strip()[:60]!r}"
 
 
-def read_json(lines: IO[str], name: str, encoding: str, bad: BadRows) -> "Iterator[pa.Table]":
+def read_json(
+    lines: IO[str], name: str, encoding: str, bad: BadRows, one_type: Collection[str] = ()
+) -> "Iterator[pa.Table]":
     """An array of objects, an object that holds one among other fields (``{"version": 2, "data": […]}``), or one
     object a line."""
     start = ""
@@ -65,11 +71,11 @@ def read_json(lines: IO[str], name: str, encoding: str, bad: BadRows) -> "Iterat
         pass
     lines.seek(0)
     if start.lstrip().startswith("["):
-        yield from _tables(_array(elements(lines, name), name, encoding, bad), name, bad)
+        yield from _tables(_array(elements(lines, name), name, encoding, bad), name, bad, one_type)
     elif not start.strip() or _is_json(start):
-        yield from read_jsonl(lines, name, encoding, bad)
+        yield from read_jsonl(lines, name, encoding, bad, one_type)
     else:
-        yield from _tables(_inside(lines, name, encoding), name, bad)
+        yield from _tables(_inside(lines, name, encoding), name, bad, one_type)
 
 
 def _array(found: Iterator[Element], name: str, encoding: str, bad: BadRows) -> Iterator[JsonRow]:
@@ -119,10 +125,12 @@ def _only_rows(whole: dict[str, Any], name: str) -> list[Any]:
     return whole[fields[0]]
 
 
-def _tables(rows: Iterator[JsonRow], name: str, bad: BadRows) -> "Iterator[pa.Table]":
+def _tables(
+    rows: Iterator[JsonRow], name: str, bad: BadRows, one_type: Collection[str]
+) -> "Iterator[pa.Table]":
     import pyarrow as pa
 
-    types = ColumnTypes(name)
+    types = ColumnTypes(name, one_type)
 
     def add(row: JsonRow, what: str, column: str | None = None, allowed: str = "") -> None:
         file = name if row.line else row.place
@@ -143,4 +151,4 @@ def _tables(rows: Iterator[JsonRow], name: str, bad: BadRows) -> "Iterator[pa.Ta
         if good:
             columns = types.arrays([row.value for row in good])
             columns[ORIGIN] = pa.array([row.place for row in good], pa.string())
-            yield pa.table(columns)
+            yield marked(pa.table(columns), types.mixed)

@@ -1,12 +1,13 @@
-"""Which columns of csv and tsv files are numbers.
+"""Which columns of csv and tsv files can be numbers.
 
-That is decided over all files together, so that a label is not a number in one split and a word in another. A column
-becomes numbers only where every value in it is written as one ("007" and dates stay as they are written), and "NA" or
-"null" in a text is just text.
+Their cells are texts, and stay what is written there unless the task wants a number (see Wanted). What can be one is
+decided over all files together, so that a label is not a number in one split and a word in another: a column in which
+every value is written as a number ("007" and dates are not, and "NA" or "null" is just text).
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,9 +15,15 @@ if TYPE_CHECKING:
 # A number as programs write it: no leading zero, no plus, no more digits than 64 bits hold.
 NUMBER = r"^-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?$"
 
-Kind = Literal["empty", "whole", "fraction", "text"]
+# What a whole number becomes where it is written beside gaps.
+WHOLE = r"^[^.eE]*(\.0)?$"
+
+# point: whole numbers, some of them with a ".0".
+Kind = Literal["empty", "whole", "point", "fraction", "text"]
 # Each is also what those before it are.
-ORDER: tuple[Kind, ...] = ("empty", "whole", "fraction", "text")
+ORDER: tuple[Kind, ...] = ("empty", "whole", "point", "fraction", "text")
+# Which numbers are read in a column: any, or those of columns that have whole ones only.
+Wanted = Literal["any", "whole"]
 
 
 class NumberColumns:
@@ -31,12 +38,33 @@ class NumberColumns:
             if before != "text":
                 self._kinds[name] = max(before, _kind(table[name]), key=ORDER.index)
 
-    def types(self) -> "dict[str, pa.DataType]":
-        """The columns that hold numbers in every table, and of which type (int64 or float64)."""
-        import pyarrow as pa
+    def kinds(self) -> dict[str, Kind]:
+        """The columns that hold numbers in every table, and of which kind."""
+        return {name: kind for name, kind in self._kinds.items() if kind in _TYPES["any"]}
 
-        types = {"whole": pa.int64(), "fraction": pa.float64()}
-        return {name: types[kind] for name, kind in self._kinds.items() if kind in types}
+
+# The Arrow type of columns that are read as numbers.
+_TYPES: dict[Wanted, dict[Kind, str]] = {
+    "any": {"whole": "int64", "point": "double", "fraction": "double"},
+    "whole": {"whole": "int64", "point": "double"},
+}
+
+
+def types_of(kinds: Mapping[str, Kind], columns: Mapping[str, Wanted | None]) -> dict[str, str]:
+    """The types of those of ``columns`` that are to be numbers, and can be."""
+    return {
+        name: _TYPES[wanted][kinds[name]]
+        for name, wanted in columns.items()
+        if wanted and kinds.get(name) in _TYPES[wanted]
+    }
+
+
+def is_fractions(values: Iterable[Any]) -> bool:
+    """Whether these are texts that say numbers, not all of them whole."""
+    filled = [value for value in values if value not in (None, "")]
+    if not all(isinstance(value, str) and re.match(NUMBER, value) for value in filled):
+        return False
+    return any(re.search("[.eE]", value) for value in filled)
 
 
 def _kind(column: "pa.ChunkedArray") -> Kind:
@@ -47,17 +75,19 @@ def _kind(column: "pa.ChunkedArray") -> Kind:
         return "empty"
     if not pc.all(pc.match_substring_regex(filled, NUMBER)).as_py():
         return "text"
-    return "fraction" if pc.any(pc.match_substring_regex(filled, "[.eE]")).as_py() else "whole"
+    if not pc.any(pc.match_substring_regex(filled, "[.eE]")).as_py():
+        return "whole"
+    return "point" if pc.all(pc.match_substring_regex(filled, WHOLE)).as_py() else "fraction"
 
 
-def with_numbers(table: "pa.Table", types: "Mapping[str, pa.DataType]") -> "pa.Table":
-    """``table`` with the columns named in ``types`` as numbers; an empty field is None there."""
+def with_numbers(table: "pa.Table", types: Mapping[str, str]) -> "pa.Table":
+    """``table`` with the text columns named in ``types`` as numbers; an empty field is None there."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     for position, name in enumerate(table.column_names):
-        if name in types:
+        if name in types and table[name].type == pa.string():
             column = table[name]
             filled = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-            table = table.set_column(position, name, pc.cast(filled, types[name]))
+            table = table.set_column(position, name, pc.cast(filled, pa.type_for_alias(types[name])))
     return table

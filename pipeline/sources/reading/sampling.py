@@ -1,12 +1,13 @@
 """A bounded sample of the rows of a stream: random ones, and the first ones of every class."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.errors import BadInput, Problem
+from pipeline.sources.reading.mixed import as_texts, disagreeing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,8 +21,9 @@ EACH, CLASSES = 2, 1_000
 class Sample:
     """The rows with the smallest of random keys, a key for each row: every row is as likely to be among them."""
 
-    def __init__(self, classes: Iterable[str], seed: int = 0) -> None:
-        """classes: columns whose values may be classes."""
+    def __init__(self, classes: Iterable[str], one_type: Collection[str] = (), seed: int = 0) -> None:
+        """classes: columns whose values may be classes. one_type: columns that have to be of one."""
+        self._one_type = set(one_type)
         self._draw = np.random.default_rng(seed)
         self._size, self._most = ROWS, np.inf
         self._tables: list[pa.Table] = []
@@ -66,7 +68,9 @@ class Sample:
         import pyarrow as pa
 
         try:
-            table = pa.concat_tables(self._tables, promote_options="permissive")
+            mixed = disagreeing([part.schema for part in self._tables]) - self._one_type
+            texts = [as_texts(part, mixed) for part in self._tables]
+            table = pa.concat_tables(texts, promote_options="permissive")
         except pa.ArrowException as error:
             what = f"its files have columns of different types: {error}"
             raise BadInput(Problem("data.train", what, "one type a column")) from error

@@ -1,15 +1,16 @@
 """Rows of files as Arrow files that are mapped into memory: what they take there does not grow with their number."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.data.arrow_parts import ArrowParts, read_tables
 from pipeline.data.bad_rows import BadRows
 from pipeline.errors import BadInput, Problem, listing
 from pipeline.sources.reading.locating import Located
-from pipeline.sources.reading.numbers import NumberColumns, with_numbers
+from pipeline.sources.reading.mixed import as_texts, disagreeing, marks
+from pipeline.sources.reading.numbers import NumberColumns, Wanted, types_of, with_numbers
 from pipeline.sources.reading.tables import Reading, chunks
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 # The rows that were left out, beside one Arrow file a split.
 BAD_ROWS = "bad_rows.jsonl"
+# What is known of the columns: "numbers", those of csv and tsv that can be numbers, with their kinds; and "mixed", those
+# that are text because their values are of several types.
+COLUMNS = "columns.json"
 # Tables whose columns are text that may be numbers.
 TEXT = "text"
 
@@ -25,6 +29,7 @@ TEXT = "text"
 def store(folder: Path, splits: Mapping[str, Sequence[Located]], reading: Reading, *, skip: bool) -> None:
     """Write the rows of all splits to ``folder``; with ``skip`` without those that cannot be read.
 
+    Cells of csv and tsv are the texts that are written there, but numbers where other files of the split have numbers.
     Raises BadInput with the problems of all files together.
     """
     folder.mkdir()
@@ -38,7 +43,7 @@ def _store(
     import pyarrow as pa
 
     problems: list[Problem] = []
-    numbers, bad = NumberColumns(), BadRows(listed)
+    numbers, bad, mixed = NumberColumns(), BadRows(listed), set[str]()
     parts = {split: ArrowParts(_file(folder, split)) for split in splits}
     for split, files in splits.items():
         for file in files:
@@ -46,6 +51,7 @@ def _store(
                 kind = TEXT if reading.format_of(file) in ("csv", "tsv") else ""
                 for table in chunks(file, reading, bad):
                     parts[split].add(table, kind)
+                    mixed |= marks(table)
                     if kind:
                         numbers.see(table)
             except BadInput as found:
@@ -54,21 +60,66 @@ def _store(
     problems += bad.problems()
     if problems:
         raise BadInput(problems)
+    types = types_of(numbers.kinds(), dict.fromkeys(numbers.kinds(), "any"))
     for split, files in splits.items():
         try:
-            parts[split].join({TEXT: partial(with_numbers, types=numbers.types())})
+            mixed |= _join(parts[split], types, reading.one_type)
         except pa.ArrowException as error:
             where, what = listing(file.name for file in files), "these files have columns of different types"
             problems.append(Problem(where, f"{what}: {error}"))
     if problems:
         raise BadInput(problems)
+    facts = {"numbers": numbers.kinds(), "mixed": sorted(mixed)}
+    (folder / COLUMNS).write_text(json.dumps(facts), encoding="utf-8")
 
 
-def stored(folder: Path, split: str) -> "Dataset":
-    """The rows of a split that :func:`store` wrote."""
-    from datasets import Dataset
+def _join(parts: ArrowParts, types: Mapping[str, str], one_type: Collection[str]) -> set[str]:
+    """One file of the tables of a split. Returns the columns that are text since their types differ."""
+    import pyarrow as pa
 
-    return Dataset.from_file(str(_file(folder, split)))
+    typed = [schema for _, schema, kind in parts.written if kind != TEXT]
+    numeric = {
+        field.name
+        for schema in typed
+        for field in schema
+        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+    }
+    beside = {name: kind for name, kind in types.items() if name in numeric}
+    texts = [
+        with_numbers(schema.empty_table(), beside).schema for _, schema, kind in parts.written if kind == TEXT
+    ]
+    mixed = disagreeing([*typed, *texts]) - set(one_type)
+
+    def changed(table: "pa.Table", kind: str) -> "pa.Table":
+        return as_texts(with_numbers(table, beside) if kind == TEXT else table, mixed)
+
+    parts.join(changed)
+    return mixed
+
+
+def mixed_columns(folder: Path) -> set[str]:
+    """The columns of :func:`store`'s rows that are text because their values are of several types."""
+    return set(_facts(folder)["mixed"])
+
+
+def stored(folder: Path, split: str, columns: Mapping[str, Wanted | None]) -> "Dataset":
+    """The rows of a split that :func:`store` wrote. columns: which numbers are read in them; others are as written."""
+    from datasets import Dataset, concatenate_datasets
+
+    rows = Dataset.from_file(str(_file(folder, split)))
+    types = types_of(_facts(folder)["numbers"], columns)
+    texts = [name for name in rows.column_names if name in types and rows.features[name].dtype == "string"]
+    if not texts:
+        return rows
+    # In memory are the numbers alone, eight bytes a row and column.
+    numbers = Dataset(with_numbers(rows.data.table.select(texts), types))
+    return concatenate_datasets([rows.remove_columns(texts), numbers], axis=1).select_columns(
+        rows.column_names
+    )
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / COLUMNS).read_text(encoding="utf-8"))
 
 
 def tables(folder: Path, split: str) -> "Iterator[pa.Table]":

@@ -52,6 +52,8 @@ class Reading:
     delimiter: str | None = None
     quote: str | None = '"'
     txt_rows: TxtRows = "lines"
+    # Columns whose values in JSON have to be of one type. Others are text where they differ.
+    one_type: frozenset[str] = frozenset()
 
     def format_of(self, file: Located) -> str:
         """The format given, else the one that the file's name ends in."""
@@ -125,9 +127,9 @@ def _read_text(
 ) -> "Iterator[pa.Table]":
     encoding = reading.encoding
     if format == "jsonl":
-        return read_jsonl(lines, name, encoding, bad)
+        return read_jsonl(lines, name, encoding, bad, reading.one_type)
     if format == "json":
-        return read_json(lines, name, encoding, bad)
+        return read_json(lines, name, encoding, bad, reading.one_type)
     if format == "squad":
         return read_squad(lines, name, encoding)
     if format == "conll":

@@ -78,6 +78,7 @@ def _checked(choices: Choices) -> Choices:
 
 def readings(cell: Any, choices: Choices) -> dict[LabelKind, int]:
     """The choice that a label means by each way to give it."""
+    written = str(cell)
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)  # What a csv column of integers becomes when a cell of it is empty.
     if cell is None or isinstance(cell, bool | float | list | dict):
@@ -89,8 +90,9 @@ def readings(cell: Any, choices: Choices) -> dict[LabelKind, int]:
     elif len(text) == 1 and text.isascii() and text.isalpha():
         found = {"letter": ord(text.upper()) - ord("A")}
     found = {kind: number for kind, number in found.items() if 0 <= number < count}
-    if choices.texts.count(text) == 1:
-        found["text"] = choices.texts.index(text)
+    for said in (text, written):
+        if choices.texts.count(said) == 1:
+            found["text"] = choices.texts.index(said)
     if choices.names and text in choices.names:
         found["name"] = choices.names.index(text)
     return found

@@ -64,7 +64,7 @@ def _given(cell: Any) -> list[tuple[str, int | None]]:
     if isinstance(cell, str):
         return [(cell, None)]
     if isinstance(cell, int | float) and not isinstance(cell, bool):
-        return [(str(cell), None)]  # a csv column in which every answer is a number
+        return [(str(cell), None)]  # of JSON
     if isinstance(cell, Mapping):
         return _of_mapping(cell)
     if isinstance(cell, list | tuple):
