@@ -71,7 +71,9 @@ def train(variant: Sequence[str], seed: int, overrides: Sequence[str], outputs: 
     ]
     seconds = process(["pipeline.train", *given, *(from_scratch() if variant[0] != "pretrain" else ())])
     new = set(outputs.glob("*/*/*/metrics.json")) - before
-    (last,) = [path.parent for path in new if _manifest(path.parent)["stage"]["name"] == variant[-1]]
+    # Where this was cut off before it was noted, the last stage is one of those that were kept.
+    found = [path.parent for path in outputs.glob("*/*/*/metrics.json") if _is(path.parent, variant, seed)]
+    last = max([folder for folder in found if folder / "metrics.json" in new] or found)
     folders = _lineage(last)
     metrics = json.loads((last / "metrics.json").read_text())
     return {
@@ -88,6 +90,12 @@ def train(variant: Sequence[str], seed: int, overrides: Sequence[str], outputs: 
 def _lineage(folder: Path) -> list[Path]:
     source = _manifest(folder)["stage"]["from"]
     return [*_lineage(Path(source["folder"])), folder] if source else [folder]
+
+
+def _is(folder: Path, variant: Sequence[str], seed: int) -> bool:
+    """Whether a run is the last one of a chain of these stages."""
+    names = tuple(_manifest(one)["stage"]["name"] for one in _lineage(folder))
+    return names == tuple(variant) and _manifest(folder)["result_relevant"]["seed"] == seed
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
