@@ -67,7 +67,7 @@ class Mixing:
                 f"{rows[segment.name]:,} rows"
                 + (f" in {segment.examples:,} examples" if segment.examples != rows[segment.name] else "")
                 + f", {segment.drawn / self.size:.1%} of an epoch, "
-                + f"each seen {segment.drawn / segment.examples:.3g} times in one",
+                + f"each seen {segment.drawn / segment.examples:.3g} × an epoch",
             )
             for segment in self.segments
         ]
