@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,10 +124,17 @@ def _write_split(
 def spans_of(rows: Dataset) -> Iterator[Span]:
     """What is encoded together: it depends on the rows alone, as tasks that pack texts pack those of one span."""
     for start in range(0, len(rows), ROWS):
-        count = min(ROWS, len(rows) - start)
-        pieces = min(count, math.ceil(rows.data.slice(start, count).nbytes / BYTES) or 1)
-        ends = [start + count * piece // pieces for piece in range(pieces + 1)]
-        yield from pairwise(ends)
+        yield from _halved(rows, start, min(start + ROWS, len(rows)))
+
+
+def _halved(rows: Dataset, start: int, stop: int) -> Iterator[Span]:
+    """In halves, and these again, until a part has few bytes or one row."""
+    if stop - start > 1 and rows.data.slice(start, stop - start).nbytes > BYTES:
+        middle = (start + stop) // 2
+        yield from _halved(rows, start, middle)
+        yield from _halved(rows, middle, stop)
+    else:
+        yield start, stop
 
 
 @dataclass(frozen=True)
