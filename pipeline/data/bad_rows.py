@@ -74,7 +74,9 @@ class BadRows:
 
     def problems(self) -> list[Problem]:
         """Those that are not skipped."""
-        return [] if self.skip else [problem for name in self.counts for problem in self._of(name)]
+        if self.skip is not None:
+            return []
+        return [problem for name in self.counts for problem in self._of(name)]
 
     def raise_any(self) -> None:
         """Raises BadInput for bad rows that are not skipped."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -148,10 +147,17 @@ def spans_of(rows: Dataset, start: int = 0, stop: int | None = None) -> Iterator
     """What is encoded together: it depends on the rows alone, as tasks that pack texts pack those of one span."""
     stop = len(rows) if stop is None else stop
     for first in range(start, stop, ROWS):
-        count = min(ROWS, stop - first)
-        pieces = min(count, math.ceil(rows.data.slice(first, count).nbytes / BYTES) or 1)
-        ends = [first + count * piece // pieces for piece in range(pieces + 1)]
-        yield from pairwise(ends)
+        yield from _halved(rows, first, min(first + ROWS, stop))
+
+
+def _halved(rows: Dataset, start: int, stop: int) -> Iterator[Span]:
+    """In halves, and these again, until a part has few bytes or one row."""
+    if stop - start > 1 and rows.data.slice(start, stop - start).nbytes > BYTES:
+        middle = (start + stop) // 2
+        yield from _halved(rows, start, middle)
+        yield from _halved(rows, middle, stop)
+    else:
+        yield start, stop
 
 
 @dataclass(frozen=True)

@@ -186,3 +186,10 @@ def test_the_same_content_under_another_name_is_named_by_it(here):
     for name in ("a.csv", "b.csv"):
         (here / name).write_text("text,n\nx,1\n")
         assert Files(train=name).load()["train"][ORIGIN][:] == [f"{name}:2"]
+
+
+def test_limits_of_python_are_bad_rows_too(here):
+    (here / "a.jsonl").write_text('{"n": 1}\n{"n": 2}\n{"n": ' + "9" * 5_000 + "}\n" + "[" * 100_000 + "\n")
+    with pytest.raises(BadInput) as stopped:
+        Files(train="a.jsonl").load()
+    assert [problem.where for problem in stopped.value.problems] == ["a.jsonl:3", "a.jsonl:4"]

@@ -86,6 +86,11 @@ class _Text:
                     continue
                 self.advance(self.at + wrong)
                 raise self.problem(error.msg) from error
+            except (
+                ValueError,
+                RecursionError,
+            ) as error:  # Python's limits: digits of a number, depth of objects
+                raise self.problem(str(error)) from error
             # A number may go on behind what is held.
             if end == len(self.buffer) and self.more():
                 continue

@@ -45,7 +45,7 @@ def read_jsonl(
                 continue
             try:
                 value = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 bad.add(
                     BadRow(name, number, None, f"is not JSON: {_why(error, raw)}", raw), "one object a line"
                 )
@@ -55,10 +55,10 @@ def read_jsonl(
     yield from _tables(objects(), name, bad, one_type)
 
 
-def _why(error: json.JSONDecodeError | RecursionError, raw: str) -> str:
-    if isinstance(error, RecursionError):
-        return f"nested too deep: {raw[:60]!r}"
-    return f"{error.msg} at column {error.colno}: {raw.strip()[:60]!r}"
+def _why(error: Exception, raw: str) -> str:
+    """Of a number of thousands of digits, or of objects within a thousand others, only Python's limit is known."""
+    what = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+    return f"{what}: {raw.strip()[:60]!r}"
 
 
 def read_json(
