@@ -12,9 +12,13 @@ def main() -> None:
 
     used = open_finished(call.given("run"), call.overrides, call.config_dir, "evaluate")
     from pipeline.launch.inference import Trained
+    from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_scores
 
-    show_scores(*Trained(used.run, used.spec, used.hardware).evaluate(used.data))
+    trained = Trained(used.run, used.spec, used.hardware)
+    scores = trained.evaluate(used.data)
+    show_audit(trained.audit(used.data), lengths=False)
+    show_scores(*scores)
 
 
 if __name__ == "__main__":

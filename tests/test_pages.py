@@ -45,10 +45,10 @@ def folder(tmp_path: Path, reviews: Path, finished: Path) -> Path:
     with reviews.open(newline="") as file:
         rows = list(csv.reader(file))[1:]
     content = {
-        "reviews.csv": rows,
+        "reviews.csv": rows[:150],
         "my reviews, 2024.csv": rows,
-        "more.csv": rows[:50],
-        "test.csv": rows[:60],
+        "more.csv": rows[150:190],
+        "test.csv": rows[190:],
         "new.csv": rows[:5],
     }
     for name, some in content.items():

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.prepare import HoldOut, load_splits, prepare_for
 from pipeline.data.skipping import warn_of_skipped
 from pipeline.launch.asked import asked_columns
+from pipeline.launch.auditing import Report, audit_folder
 from pipeline.launch.machine import Machine, look
 from pipeline.runs.directory import RunDirectory
 from pipeline.runs.identity import canonical
@@ -78,13 +80,7 @@ class Trained:
 
         Raises BadInput for data that does not fit the task.
         """
-        folder, facts = prepare_for(
-            task=self.spec.task,
-            checkpoint=self.checkpoint,
-            source=source,
-            head=self.head,
-            hold_out=self._hold_out(source),
-        )
+        folder, facts = self._prepared(source)
         warn_of_skipped(facts["skipped"], folder)
         splits, raw = load_splits(folder, "encoded"), load_splits(folder, "raw")
         metrics: dict[str, float] = {}
@@ -94,6 +90,31 @@ class Trained:
             metrics |= {f"{prefix}/{name}": value for name, value in scores.values.items()}
             tables |= {f"{prefix}/{name}": rows for name, rows in scores.tables.items()}
         return metrics, tables
+
+    def audit(self, source: Source) -> Report | None:
+        """What there is to know of the data that is scored, also beside the rows that the model was trained on, as
+        long as the cache has them; None with data.audit=off. It stops nothing: who scores has chosen the rows."""
+        if source.audit == "off":
+            return None
+        trained_on = self.prepared["folder"]
+        return audit_folder(
+            self._prepared(source)[0],
+            task=self.spec.task,
+            head=self.head,
+            checkpoint=self.checkpoint,
+            model_folder=str(self.run.model),
+            source=source,
+            trained_on=trained_on if Path(trained_on).is_dir() else None,
+        )
+
+    def _prepared(self, source: Source) -> tuple[str, dict[str, Any]]:
+        return prepare_for(
+            task=self.spec.task,
+            checkpoint=self.checkpoint,
+            source=source,
+            head=self.head,
+            hold_out=self._hold_out(source),
+        )
 
     def _hold_out(self, source: Source) -> HoldOut:
         """Rows may only be held out of data if that cannot give rows that the model was trained on."""

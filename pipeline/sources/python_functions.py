@@ -36,6 +36,8 @@ _LEFT_OUT = {
     "turtledemo",
     "__pycache__",
 }
+# Raised when the same library gives other rows.
+_VERSION = 2
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -43,7 +45,8 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 class PythonFunctions(Source):
     """Functions and methods, as far as they have a docstring and more than that: about 5,000 in Python 3.11.
 
-    Decorators are left out, and so are functions whose code is that of another one. Functions of a module are of one
+    Decorators are left out, and so are functions whose code or prompt is that of another one (``__next__`` with the
+    docstring of its base class): what is asked in a test is not in training. Functions of a module are of one
     hand: ``split.group_by=module`` keeps them together.
     """
 
@@ -58,11 +61,14 @@ class PythonFunctions(Source):
     def load(self) -> "DatasetDict":
         from datasets import Dataset, DatasetDict
 
-        rows: dict[str, Row] = {}
+        rows: list[Row] = []
+        seen: set[str] = set()
         for file in self._files():
             for row in self._rows(file):
-                rows.setdefault(row["code"], row)
-        return DatasetDict({"train": Dataset.from_list(list(rows.values()))})
+                if not seen & {row["code"], row["prompt"]}:
+                    rows.append(row)
+                seen |= {row["code"], row["prompt"]}
+        return DatasetDict({"train": Dataset.from_list(rows)})
 
     def _rows(self, file: Path) -> Iterator[Row]:
         text = file.read_text(encoding="utf-8", errors="replace")
@@ -96,7 +102,9 @@ class PythonFunctions(Source):
         return files
 
     def fingerprint(self) -> str:
-        found = hashlib.sha256(f"{platform.python_version()}/{self.signature}/{self.max_lines}".encode())
+        found = hashlib.sha256(
+            f"{_VERSION}/{platform.python_version()}/{self.signature}/{self.max_lines}".encode()
+        )
         for file in self._files():
             found.update(str(file.relative_to(_library())).encode())
             found.update(file.read_bytes())

@@ -34,6 +34,9 @@ CHECKS: tuple[Callable[[Subject], list[Finding]], ...] = (
     broken_encoding,
 )
 
+# Rows of a split whose numbers are kept. How many there are is in words.
+_KEPT = 1_000
+
 # Names rows such that a person finds them: rows by split, the data, the column that is quoted.
 PlacesText = Callable[[Mapping[str, Sequence[int]], "Mapping[str, Dataset]", str], str]
 
@@ -48,6 +51,7 @@ def audit(subject: Subject, places_text: PlacesText) -> dict[str, Any]:
         "findings": [
             {
                 **dataclasses.asdict(finding),
+                "rows": {split: rows[:_KEPT] for split, rows in finding.rows.items()},
                 "places": _where(finding, subject, places_text),
             }
             for finding in findings

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 NOTED_UNKNOWN, SEVERE_UNKNOWN = 0.01, 0.2
 # Share of a row's tokens from which the row is named.
 _HIGH = 0.3
-# No vocabulary has a word for it. A tokenizer that falls back to bytes makes something of it all the same.
-_NOBODYS = "\ue000\uf8ff"
+# Cuneiform and hieroglyphs, for which a vocabulary has no tokens. A tokenizer that falls back to bytes has.
+_NOBODYS = "\U00012000 \U00013000"
 # What stands for a character that could not be decoded.
 _LOST = "\ufffd"
 # UTF-8 of Latin letters and of typographic quotes that was read as Latin-1 or Windows-1252.

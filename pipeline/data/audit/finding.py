@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 # severe: scores or training would be wrong or mean nothing. note: worth knowing.
 Severity = Literal["severe", "note"]
 
-# Rows of a split that are kept by number. Their count is in the text and in `numbers`.
-MOST_ROWS = 1_000
+# Rows of a split that are counted by number.
+MOST_ROWS = 100_000
 # A tenth of the rows: what so many of them share is no accident, but says something of how the data was made.
 MANY = 0.1
 # Where there are fewer rows to judge by, a few of them are a large share, and nothing stops the run.
