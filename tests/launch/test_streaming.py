@@ -16,6 +16,7 @@ import torch
 from pipeline import Run
 from pipeline.compose.composing import compose
 from pipeline.compose.run_spec import load
+from pipeline.data.prepare import load_splits
 from pipeline.errors import BadInput, RunFailed
 from pipeline.launch.ready import get_ready
 from tests.conftest import Command, environment, manifest_of, only_run
@@ -92,9 +93,8 @@ def test_no_training_row_is_stored(
     cached = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
     assert b"held_out.jsonl" in cached and b"a.jsonl" not in cached
     assert ready.prepared.rows == ready.prepared.examples == {"train": 203, "validation": 37}
-    assert list(Path(ready.prepared.folder, "encoded").glob("*/")) == [
-        Path(ready.prepared.folder, "encoded/validation")
-    ]
+    for kind in ("raw", "encoded"):
+        assert load_splits(ready.prepared.folder, kind).keys() == {"validation"}
     plan = dict(ready.plan())
     assert plan["streamed"].startswith("203 rows in 2 files, none stored; tokens of 203 of them: 5% ")
     assert "of 13;" in plan["steps"]
