@@ -27,16 +27,16 @@ def leaking(small: list[str], reviews: Path, tmp_path: Path) -> list[str]:
     with reviews.open(newline="") as file:
         header, *rows = csv.reader(file)
     rows[100][0] = " "
-    for name, some in (("train", rows[:120]), ("test", [*rows[10:20], *rows[100:101], *rows[220:]])):
+    splits = {
+        "train": rows[:120],
+        "validation": rows[120:220],
+        "test": [*rows[10:20], rows[100], *rows[220:]],
+    }
+    for name, some in splits.items():
         with (tmp_path / f"{name}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([header, *some])
-    words = [word for word in small if not word.startswith("data.train=")]
-    return [
-        *words,
-        f"data.train={tmp_path / 'train.csv'}",
-        f"data.test={tmp_path / 'test.csv'}",
-        "debug=fast",
-    ]
+    files = [f"data.{name}={tmp_path / name}.csv" for name in splits]
+    return [*[word for word in small if not word.startswith("data.train=")], *files, "trainer.max_steps=2"]
 
 
 def test_severe_findings_stop_every_command(leaking: list[str], tmp_path: Path, capsys):
