@@ -14,6 +14,7 @@ from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.sources.base import Split
 from pipeline.sources.few_shot import draw_examples
 from pipeline.sources.reading.numbers import is_fractions
+from pipeline.sources.stratified import stratified_halves
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -143,15 +144,16 @@ class _Holding:
             return indices, indices[:0]
         if self.groups is not None:
             return self._hold_out_groups(indices, fraction * total / len(indices), name)
-        from sklearn.model_selection import train_test_split
-
         count = max(1, round(fraction * total))
         if count >= len(indices):
             raise BadInput(self._too_few(f"{count} rows for {name} cannot be held out of {len(indices)}"))
         strata = self._strata_of(indices, least=2, parts=min(count, len(indices) - count))
-        rest, held = train_test_split(
-            indices, test_size=count, stratify=strata, random_state=self.split.seed, shuffle=True
-        )
+        if strata is not None:
+            rest, held = stratified_halves(strata, count, self.split.seed)
+            return indices[rest], indices[held]
+        from sklearn.model_selection import train_test_split
+
+        rest, held = train_test_split(indices, test_size=count, random_state=self.split.seed)
         return rest, held
 
     def _hold_out_groups(self, indices: Indices, fraction: float, name: str) -> tuple[Indices, Indices]:

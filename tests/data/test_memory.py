@@ -49,7 +49,7 @@ def took(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the memory of a process")
 def test_memory_grows_by_a_few_bytes_a_row(tmp_path: Path, monkeypatch):
-    few, many, text = 5_000, 150_000, "a text of about fifty characters, more or less,"
+    few, many, text = 5_000, 150_000, "a text of about fifty characters more or less"
     for count in (few, many):
         rows = (f"{text} {i},{'pos' if i % 3 else 'neg'}\n" for i in range(count))
         (tmp_path / f"{count}.csv").write_text("text,label\n" + "".join(rows))
