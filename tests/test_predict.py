@@ -67,11 +67,26 @@ def test_rows_keep_their_columns_and_order(finished: Path, tmp_path: Path):
     assert code_of(main, *words) == 0
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert [(row["Text der Kritik"], row["id"], row["label"]) for row in rows] == list(
-        zip(TEXTS, range(3), LABELS, strict=True)
+        zip(TEXTS, "012", LABELS, strict=True)
     )
     for row in rows:
         assert sum(row["scores"].values()) == pytest.approx(1)
         assert row["score"] == max(row["scores"].values())
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_other_columns_come_out_as_they_were_written(finished: Path, tmp_path: Path, kind: str):
+    by = "," if kind == "csv" else "\t"
+    cells = [["1.50", "1234567890.12345678901", "1e3", "7", ""], ["2", "0.1", "10", "08", "5"]]
+    lines = [
+        ["text", *"abcde"],
+        *([text, *each] for text, each in zip(["wonderful", "2024"], cells, strict=True)),
+    ]
+    given, output = tmp_path / f"in.{kind}", tmp_path / f"out.{kind}"
+    given.write_text("".join(by.join(line) + "\n" for line in lines))
+    assert code_of(main, f"run={finished}", f"input={given}", f"output={output}") == 0
+    written = [line.split(by)[:6] for line in output.read_text().splitlines()]
+    assert written == lines
 
 
 def test_a_column_named_as_a_prediction_is_kept(finished: Path, reviews: Path, tmp_path: Path):

@@ -26,13 +26,18 @@ def fresh(cache):
     """Files are read anew in every test."""
 
 
+# The columns that are read, and which numbers in them.
+READ = {"text": None, "label": "whole", "n": "any", "value": "any"}
+
+
 def load(**options):
-    return {split: rows.to_list() for split, rows in without_origins(Files(**options).load()).items()}
+    data = without_origins(Files(**options).load_for(READ))
+    return {split: rows.to_list() for split, rows in data.items()}
 
 
 def problems(**options):
     with pytest.raises(BadInput) as bad:
-        Files(**options).load()
+        Files(**options).load_for(READ)
     return bad.value.problems
 
 
@@ -96,7 +101,7 @@ def test_line_ends_inside_of_quotes_stay(here):
 def test_odd_csv(here):
     long = "x" * 300_000
     (here / "odd.csv").write_text(f' Review body ,"Star ""rating""",\n"first\n\nline",5,\n\n{long},4,b\n')
-    columns = {" Review body ": ["first\n\nline", long], 'Star "rating"': [5, 4], "Unnamed: 2": ["", "b"]}
+    columns = {" Review body ": ["first\n\nline", long], 'Star "rating"': ["5", "4"], "Unnamed: 2": ["", "b"]}
     assert without_origins(Files(train="odd.csv").load())["train"].to_dict() == columns
 
 
@@ -131,6 +136,38 @@ def test_other_encodings(here, encoding):
 def test_numbers_in_csv_are_those_written_as_numbers(here, written, read):
     (here / "a.csv").write_text("text,value\n" + "".join(f"t,{value}\n" for value in written))
     assert [row["value"] for row in load(train="a.csv")["train"]] == read
+    # Where no number is wanted, the texts stay.
+    assert Files(train="a.csv").load()["train"]["value"][:] == written
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (["1", "", "0"], [1, None, 0]),
+        (["1.0", "", "0.0"], [1.0, None, 0.0]),
+        (["1.10", "1.1", "2"], ["1.10", "1.1", "2"]),
+        (["1e3", "1", "2"], ["1e3", "1", "2"]),
+    ],
+)
+def test_labels_are_numbers_where_all_are_whole(here, written, read):
+    (here / "a.csv").write_text("text,label\n" + "".join(f"t,{value}\n" for value in written))
+    assert [row["label"] for row in load(train="a.csv")["train"]] == read
+
+
+def test_columns_stay_in_their_order_and_rows_of_csv_as_written(here):
+    (here / "a.csv").write_text("label,price,text,n\n1,1.50,2024,7\n0,1e3,1.50,8.25\n")
+    assert load(train="a.csv")["train"] == [
+        {"label": 1, "price": "1.50", "text": "2024", "n": 7.0},
+        {"label": 0, "price": "1e3", "text": "1.50", "n": 8.25},
+    ]
+    assert list(load(train="a.csv")["train"][0]) == ["label", "price", "text", "n"]
+
+
+def test_csv_beside_json_takes_its_numbers(here):
+    (here / "a.csv").write_text("text,score,year\na,1.5,1990\n")
+    (here / "b.jsonl").write_text('{"text": "b", "score": 2, "year": "?"}\n')
+    rows = load(train=["a.csv", "b.jsonl"])["train"]
+    assert rows == [{"text": "a", "score": 1.5, "year": "1990"}, {"text": "b", "score": 2.0, "year": "?"}]
 
 
 def test_a_column_is_of_one_type_in_all_splits(here):
@@ -292,6 +329,40 @@ def test_mixed_types_are_named_by_line(here):
     found = problem(train="a.jsonl")
     assert found.where == "a.jsonl:3:label"
     assert "'label' is \"x\" here and 1 before" in found.what
+
+
+MESSY = [1, "x2", None, {"a": 1}, [True], 2**70, 0.5]
+AS_TEXT = ["1", "x2", None, '{"a": 1}', "[true]", str(2**70), "0.5"]
+
+
+@pytest.mark.parametrize("chunk", [2, 100])
+def test_columns_of_several_types_that_nothing_reads_are_text(here, monkeypatch, chunk):
+    monkeypatch.setattr("pipeline.sources.reading.batching.ROWS", chunk)
+    rows = [{"text": str(number), "meta": value} for number, value in enumerate(MESSY)]
+    (here / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [row["meta"] for row in load(train="a.jsonl")["train"]] == AS_TEXT
+    with pytest.raises(BadInput) as bad:
+        Files(train="a.jsonl").load_for({"meta": None})
+    assert bad.value.problems[0].where == "a.jsonl:2:meta"
+    assert "'meta' is \"x2\" here and 1 before" in bad.value.problems[0].what
+
+
+def test_rows_are_skipped_for_types_of_columns_that_are_read_alone(here):
+    rows = [{"text": "a", "n": 1, "meta": 1}, {"text": "b", "n": 2, "meta": "x"}, {"text": "c", "n": "x"}]
+    (here / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = Files(train="a.jsonl", on_bad_rows="skip")
+    found = load(train="a.jsonl", on_bad_rows="skip")["train"]
+    assert found == [{"text": "a", "n": 1, "meta": "1"}, {"text": "b", "n": 2, "meta": "x"}]
+    assert [(row.line, row.column) for row in source.skipped(READ)] == [(3, "n")]
+    assert len(source.load()["train"]) == 3 and not list(source.skipped({}))
+
+
+def test_files_that_differ_in_a_column_that_nothing_reads(here):
+    (here / "a.jsonl").write_text('{"text": "a", "id": 1}\n')
+    (here / "b.jsonl").write_text('{"text": "b", "id": "x"}\n')
+    assert [row["id"] for row in load(train=["a.jsonl", "b.jsonl"])["train"]] == ["1", "x"]
+    with pytest.raises(BadInput, match="different types"):
+        Files(train=["a.jsonl", "b.jsonl"]).load_for({"id": None})
 
 
 def test_mixed_types_far_apart(here, monkeypatch):

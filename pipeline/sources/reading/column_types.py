@@ -45,7 +45,7 @@ class ColumnTypes:
                     yield place, column, *fault
             good = [row for place, row in enumerate(rows) if place not in told]
             if column not in self.one_type and not self._sees(column, good):
-                self.mixed.add(column)
+                self._mix(column)
 
     def arrays(self, rows: Sequence[Row]) -> "dict[str, pa.Array]":
         """The columns of rows without faults, and those seen before; a field that a row does not have is None."""
@@ -71,6 +71,12 @@ class ColumnTypes:
         except (ValueError, TypeError, OverflowError):
             return False
         return True
+
+    def _mix(self, column: str) -> None:
+        import pyarrow as pa
+
+        self.mixed.add(column)
+        self._types[column] = pa.string()
 
     def _see(self, column: str, kind: "pa.DataType", rows: Sequence[Row]) -> None:
         import pyarrow as pa

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 # The rows that were left out, beside one Arrow file a split.
 BAD_ROWS = "bad_rows.jsonl"
-# What is known of the columns: "numbers", those of csv and tsv that can be numbers, with their kinds; and "mixed",
-# those that are text because their values are of several types.
+# "numbers": the columns of csv and tsv that can be numbers, with their kinds. "mixed": those that are text because
+# their values are of several types.
 COLUMNS = "columns.json"
 # Tables whose columns are text that may be numbers.
 TEXT = "text"
