@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from pipeline.compose.composing import Composed, compose_onto
 from pipeline.compose.frozen import lasting, load_frozen
@@ -29,14 +31,14 @@ FILES = ("input", "output")
 class Used:
     """A finished run. ``spec`` is how it was trained; the rest is what this call asks for.
 
-    columns: role -> column, None where the call says nothing of the data.
+    columns: role -> column, those that this call says.
     """
 
     run: RunDirectory
     spec: RunSpec
     data: Source
     hardware: Hardware
-    columns: dict[str, str] | None = None
+    columns: dict[str, str] = field(default_factory=dict)
     input: str | None = None
     output: str | None = None
 
@@ -68,9 +70,21 @@ def open_finished(
     if not given:
         return Used(run, spec, spec.data, spec.hardware)
     now = load(compose_onto(frozen, given, config_dir), frozen=True)
-    says_data = any(_root(text) == "data" for text in given)
-    columns = now.data.columns if says_data else None
-    return Used(run, spec, now.data, now.hardware, columns, now.input, now.output)
+    return Used(run, spec, now.data, now.hardware, _said_columns(given, now.data), now.input, now.output)
+
+
+def _said_columns(overrides: Sequence[str], data: Source) -> dict[str, str]:
+    """role -> column of ``data`` that the overrides of a call name, all of them where they choose other data."""
+    said: set[str] = set()
+    for override in map(OverridesParser.create().parse_override, overrides):
+        if override.key_or_group == "data":
+            return dict(data.columns)
+        key, value = override.key_or_group, override.value()
+        if key == "data.columns" and isinstance(value, dict):
+            said.update(map(str, value))
+        elif key.startswith("data.columns."):
+            said.add(key.removeprefix("data.columns."))
+    return {role: column for role, column in data.columns.items() if role in said}
 
 
 def _root(override: str) -> str:

@@ -137,8 +137,9 @@ class QuestionAnswering(Task):
             except AnswerError as error:
                 own = error.kind.startswith("data.")
                 where = error.kind if own else "data.columns.answers"
-                what = f"{error} (question: {str(row['question'])[:60]!r})"
-                faults.setdefault(error.kind, Problem(where, what, "a text in every row" if own else FORMS))
+                faults.setdefault(
+                    error.kind, Problem(where, str(error), "a text in every row" if own else FORMS)
+                )
         if faults:
             raise BadInput(list(faults.values()))
         return read if "answers" in rows else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import BadInput, Problem
 from pipeline.tasks.cells import listed_texts
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 Row = Mapping[str, Any]
+T = TypeVar("T")
 # Training texts that are looked at to see what script they are in.
 _SAMPLE = 1_000
 _CHUNK = 1_000
@@ -73,7 +74,7 @@ def check_rows(
     ]
 
 
-def sample[T](rows: Dataset, columns: Sequence[str], text_of: Callable[[Row], T]) -> list[T]:
+def sample(rows: Dataset, columns: Sequence[str], text_of: Callable[[Row], T]) -> list[T]:
     """Some of the texts, or lists of them, from all over the rows."""
     chosen = rows.select_columns([name for name in columns if name in rows.column_names])
     return [text_of(row) for row in rows_of(chosen[:: max(1, len(rows) // _SAMPLE)])]
@@ -92,6 +93,6 @@ def source_text(cell: Any) -> str:
     return cell
 
 
-def one_fault(role: str, row: Row, what: object) -> BadInput:
-    """The complaint about a row whose split and number are not known."""
-    return BadInput(Problem(f"data.columns.{role}", f"{what} in the row {dict(row)!r:.120}", "a text"))
+def one_fault(role: str, what: object) -> BadInput:
+    """The complaint about a row of a batch, which `pipeline.data.refused` finds."""
+    return BadInput(Problem(f"data.columns.{role}", str(what), "a text"))
