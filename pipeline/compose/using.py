@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from pipeline.sources.base import Source
 
 # What may differ from the frozen run, by command: everything else belongs to how the model was trained.
-CHANGEABLE = {"evaluate": ("data", "hardware"), "predict": ("input", "output", "data", "hardware")}
-# Where rows come from and go to is said to `predict` alone.
-FILES = ("input", "output")
+CHANGEABLE = {"evaluate": ("output", "data", "hardware"), "predict": ("input", "output", "data", "hardware")}
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def _not_asked_here(override: str, command: str) -> Problem | None:
     root, words = _root(override), CHANGEABLE[command]
     if root in ("run", *words) or ("=" not in override and not override.startswith("~")):
         return None
-    if root in FILES:
+    if root == "input":
         return Problem(override, f"{command} scores data with labels", "data=files data.test=FILE")
     if root in GROUPS or root in fields_of(Root):
         return Problem(

@@ -3,7 +3,7 @@
     a row of data   {"question": "Where is Oslo?", "context": "Oslo is in Norway.",
                      "answers": {"text": ["Norway"], "answer_start": [11]}}
     a prediction    {"answer": "Norway", "start": 11, "end": 17, "score": 0.93,
-                     "n_best": [{"text": "Norway", "start": 11, "end": 17, "score": 0.93}, …]}
+                     "n_best": [{"answer": "Norway", "start": 11, "end": 17, "score": 0.93}, …]}
 
 An answer can also be just a text that is in the context, or a list of those; none is right where there is none.
 """
