@@ -16,7 +16,7 @@ def test_a_header_is_no_text() -> None:
     for header, kind in (("id,review body\n", "csv"), ('"review body",x\n', "csv"), ("a\tlabel\n", "tsv")):
         with pytest.raises(BadInput, match=f"the header of a {kind}.*\n.*data.format={kind}"):
             list(parse_lines([header, "1,good\n"], COLUMNS))
-    for text in ("A film, label it as you like.\n", "label\n", "\n"):
+    for text in ("A film, label it as you like.\n", "label\n"):
         assert list(parse_lines([text], COLUMNS)) == [{"text": text.strip()}]
 
 

@@ -191,4 +191,4 @@ def test_data_that_is_only_scored_is_not_called_training_data() -> None:
         (TextClassification(), "the training data has only the label 'x'"),
     ):
         with pytest.raises(BadInput, match=said):
-            learn_head(task, rows)
+            task.learn(rows, NO_MODEL)
