@@ -103,8 +103,8 @@ class Run:
     ) -> list[dict[str, Any]]:
         """What the model says of each row, in their order.
 
-        rows: column -> value, or plain texts. columns: role -> column; None: as in training, or named as
-        their roles are. predict_as: of a run on a mixture, the source whose columns and template the rows have.
+        rows: column -> value, or plain texts. columns: role -> column; other roles are read as in training, or
+        named as they are. predict_as: of a run on a mixture, the source whose columns and template the rows have.
         Raises BadInput for rows that are neither, or lack what the task reads.
         """
         if isinstance(rows, str | Mapping):

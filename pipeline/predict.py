@@ -24,6 +24,8 @@ def main() -> None:
     with writing(used.output) as write:
         for row, said in trained.predict(rows, used.columns, used.data):
             write(row, said)
+    if warning := trained.unanswered.told():
+        print(warning, file=sys.stderr)
     if trained.truncated:
         print(f"rows cut short to what the model was trained to take: {trained.truncated:,}", file=sys.stderr)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.compose.composing import Composed, compose_onto
@@ -12,6 +13,7 @@ from pipeline.compose.run_spec import load
 from pipeline.errors import BadInput, Problem
 from pipeline.launch.process import launch
 from pipeline.launch.ready import Ready, get_ready
+from pipeline.launch.trained_before import check_weights
 from pipeline.runs.directory import FINISHED, RunDirectory, open_run, unfinished, write_whole
 from pipeline.runs.freezing import check_resumable, freeze, home, run_id
 
@@ -54,8 +56,17 @@ class Start:
             return launch(run, self.ready.spec)
         except BadInput:
             if not resumed and not run.last_checkpoint.exists():
-                shutil.rmtree(run.folder)
+                _discard(run.folder, Path(self.ready.spec.paths.outputs))
             raise
+
+
+def _discard(folder: Path, outputs: Path) -> None:
+    """Remove a run's folder, and those around it up to the outputs that hold nothing else."""
+    shutil.rmtree(folder)
+    for around in folder.parents:
+        if outputs not in around.parents or any(around.iterdir()):
+            return
+        around.rmdir()
 
 
 def prepare_start(composed: Composed, spec: RunSpec, **facts: Any) -> Start:
@@ -74,6 +85,8 @@ def prepare_start(composed: Composed, spec: RunSpec, **facts: Any) -> Start:
         composed = compose_onto(frozen, given) if given else frozen
         spec = dataclasses.replace(load(composed) if given else frozen_spec, resume=spec.resume)
     ready = get_ready(spec)
+    if not spec.train:
+        check_weights(spec, ready.prepared)
     if run is not None:
         check_resumable(run, spec, ready.prepared)
     return Start(composed, ready, facts)

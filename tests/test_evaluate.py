@@ -120,7 +120,18 @@ def test_a_label_that_the_model_does_not_know(finished: Path, tmp_path: Path, ca
     path.write_text("text,label\nfilm,good\nplot,goof\n")
     assert code_of(main, f"run={finished}", "data=files", f"data.test={path}") == 2
     error = capsys.readouterr().err
-    assert "no label 'goof'" in error and "did you mean: good" in error
+    assert "no label 'goof': " in error and "did you mean: good" in error
+    assert "labels.csv:3 ('plot')" in error
+
+
+def test_scores_for_a_program(finished: Path, tmp_path: Path, capsys):
+    path = tmp_path / "scores.json"
+    assert code_of(main, f"run={finished}", f"output={path}") == 0
+    found = json.loads(path.read_text())
+    assert found["metrics"] == pytest.approx(Run(finished).evaluate()) and "test/accuracy" in found["metrics"]
+    assert any(name.startswith("test/") for name in found["tables"])
+    assert code_of(main, f"run={finished}", f"output={tmp_path / 'scores.csv'}") == 2
+    assert "no file of JSON" in capsys.readouterr().err
 
 
 def test_which_run(finished: Path, tmp_path: Path, capsys):

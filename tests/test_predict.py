@@ -116,6 +116,39 @@ def test_empty_lines_are_texts_so_that_lines_stay_in_step(finished: Path, monkey
     assert [said[1]["label"], said[3]["label"]] == LABELS[:2]
 
 
+ROWS_WITHOUT_TEXT = [{"text": None}, {"text": TEXTS[0]}, {"text": 7}, {"text": TEXTS[1]}]
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet", ".txt"])
+def test_rows_that_cannot_be_answered_keep_their_place(
+    finished: Path, tmp_path: Path, monkeypatch, capsys, kind: str
+):
+    output = tmp_path / f"out{kind}"
+    rows = ROWS_WITHOUT_TEXT if kind != ".parquet" else [r for r in ROWS_WITHOUT_TEXT if r["text"] != 7]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(map(json.dumps, rows))))
+    assert code_of(main, f"run={finished}", f"output={output}") == 0
+    told = capsys.readouterr().err
+    assert "input row 1: has no text in 'text'" in told
+    assert kind == ".parquet" or "2 rows have an error instead of a prediction" in told
+    said = {TEXTS[0]: LABELS[0], TEXTS[1]: LABELS[1]}
+    if kind == ".txt":
+        assert output.read_text().split("\n") == ["", LABELS[0], "", LABELS[1], ""]
+        return
+    if kind == ".csv":
+        with output.open(newline="") as file:
+            found = list(csv.DictReader(file))
+    elif kind == ".parquet":
+        import pyarrow.parquet as pq
+
+        found = pq.read_table(output).to_pylist()
+    else:
+        found = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row.get("label") or None for row in found] == [said.get(row["text"]) for row in rows]
+    errors = ["has no text in 'text'", None, "no text, but 7 (data.columns.text)", None]
+    errors = [error for error, row in zip(errors, ROWS_WITHOUT_TEXT, strict=True) if row in rows]
+    assert [row.get("error") or None for row in found] == errors
+
+
 def test_texts_that_are_cut_short_are_counted(finished: Path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{TEXTS[0]}\n{'film ' * 1_000}\n"))
     assert code_of(main, f"run={finished}") == 0
@@ -154,9 +187,9 @@ def test_whole_command_in_a_pipe_that_closes(finished: Path):
         (["input=missing.csv"], "there is no file"),
         (["input=rows.odd"], "cannot be told from its name"),
         (["input=in.csv", "data.columns.text=nothing"], "has no column 'nothing'"),
-        (["input=no_text.jsonl"], "input row 2: has no text in 'review body'"),
+        (["input=no_text.jsonl"], "input row 1: has no text in 'review body'"),
         (["input=broken.jsonl"], "broken.jsonl:2"),
-        (["input=numbers.csv"], "no text in row 1"),
+        (["input=numbers.csv"], "input row 1: no text, but 12"),
         (["task.max_length=4"], "belongs to how the run was trained"),
         (["inptu=in.csv"], "did you mean: input"),
         (["input=in.csv", "output=in.csv"], "in.csv is the input too"),
@@ -169,7 +202,7 @@ def test_mistakes_are_told_with_code_2_and_leave_no_file(
     monkeypatch.chdir(tmp_path)
     write_rows(tmp_path / "in.csv")
     (tmp_path / "rows.odd").write_text("text\na\n")
-    (tmp_path / "no_text.jsonl").write_text('{"review body": "film"}\n{"review body": null}\n')
+    (tmp_path / "no_text.jsonl").write_text('{"review body": null, "id": 1}\n{"id": 2}\n')
     (tmp_path / "broken.jsonl").write_text('{"text": "film"}\n{"text"\n')
     (tmp_path / "numbers.csv").write_text("text\n12\n")
     before = set(tmp_path.iterdir())

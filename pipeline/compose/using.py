@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from pipeline.compose.composing import Composed, compose_onto
 from pipeline.compose.frozen import lasting, load_frozen
@@ -20,23 +22,21 @@ if TYPE_CHECKING:
     from pipeline.sources.base import Source
 
 # What may differ from the frozen run, by command: everything else belongs to how the model was trained.
-CHANGEABLE = {"evaluate": ("data", "hardware"), "predict": ("input", "output", "data", "hardware")}
-# Where rows come from and go to is said to `predict` alone.
-FILES = ("input", "output")
+CHANGEABLE = {"evaluate": ("output", "data", "hardware"), "predict": ("input", "output", "data", "hardware")}
 
 
 @dataclass(frozen=True)
 class Used:
     """A finished run. ``spec`` is how it was trained; the rest is what this call asks for.
 
-    columns: role -> column, None where the call says nothing of the data.
+    columns: role -> column, those that this call says.
     """
 
     run: RunDirectory
     spec: RunSpec
     data: Source
     hardware: Hardware
-    columns: dict[str, str] | None = None
+    columns: dict[str, str] = field(default_factory=dict)
     input: str | None = None
     output: str | None = None
 
@@ -68,9 +68,21 @@ def open_finished(
     if not given:
         return Used(run, spec, spec.data, spec.hardware)
     now = load(compose_onto(frozen, given, config_dir), frozen=True)
-    says_data = any(_root(text) == "data" for text in given)
-    columns = now.data.columns if says_data else None
-    return Used(run, spec, now.data, now.hardware, columns, now.input, now.output)
+    return Used(run, spec, now.data, now.hardware, _said_columns(given, now.data), now.input, now.output)
+
+
+def _said_columns(overrides: Sequence[str], data: Source) -> dict[str, str]:
+    """role -> column of ``data`` that the overrides of a call name, all of them where they choose other data."""
+    said: set[str] = set()
+    for override in map(OverridesParser.create().parse_override, overrides):
+        if override.key_or_group == "data":
+            return dict(data.columns)
+        key, value = override.key_or_group, override.value()
+        if key == "data.columns" and isinstance(value, dict):
+            said.update(map(str, value))
+        elif key.startswith("data.columns."):
+            said.add(key.removeprefix("data.columns."))
+    return {role: column for role, column in data.columns.items() if role in said}
 
 
 def _root(override: str) -> str:
@@ -82,7 +94,7 @@ def _not_asked_here(override: str, command: str) -> Problem | None:
     root, words = _root(override), CHANGEABLE[command]
     if root in ("run", *words) or ("=" not in override and not override.startswith("~")):
         return None
-    if root in FILES:
+    if root == "input":
         return Problem(override, f"{command} scores data with labels", "data=files data.test=FILE")
     if root in GROUPS or root in fields_of(Root):
         return Problem(

@@ -26,7 +26,7 @@ class Refused(NamedTuple):
 def refused_rows(
     bad: BadInput,
     batch: Mapping[str, list[Any]],
-    encode: Callable[[Mapping[str, list[Any]]], None],
+    encode: Callable[[Mapping[str, list[Any]]], object],
     split: str,
     start: int,
 ) -> list[Refused]:

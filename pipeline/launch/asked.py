@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.columns import missing_columns
@@ -16,40 +16,40 @@ if TYPE_CHECKING:
     from pipeline.tasks.base import Task
 
 Row = Mapping[str, Any]
-# Problems of rows that are shown.
-_MOST = 5
 
 
 def asked_columns(
-    task: Task, source: Source, rows: Sequence[Row], columns: Mapping[str, str] | None, done: int
-) -> dict[str, list[Any]]:
-    """role -> values of what the task reads.
+    task: Task, source: Source, rows: Sequence[Row], columns: Mapping[str, str] | None
+) -> tuple[dict[str, list[Any]], dict[int, Problem]]:
+    """role -> values of what the task reads, and what is wrong with rows by their place, from 0.
 
     source: what rows are like; of a mixture the source whose columns they have, or that ``predict_as`` names.
-    columns: role -> column, None: as the source says, or named as their roles are. done: rows that came before.
+    columns: role -> column, which must be there. Other roles are read as the source says, or named as they are, and
+    one that a row can do without is left out where its column is not there.
     A role that a template writes is taken as it is where the rows have it and lack what the template names.
-    Raises BadInput where a row lacks what the task reads.
+    Raises BadInput where the rows lack a column that the task reads.
     """
     have = list(dict.fromkeys(name for row in rows for name in row))
+    given = dict(columns or {})
     if source.parts():
-        source, columns = like_these(task, source, have), None
+        source, given = like_these(task, source, have), {}
     # What a text names, it may be given by another column than in training.
-    source = source if columns is None else dataclasses.replace(source, columns=dict(columns))
+    source = dataclasses.replace(source, columns={**source.columns, **given}) if given else source
     written = _written(task, source, rows, have)
     there = [*have, *written]
     beside = columns_beside(task, source)
     beside = {role: name for role, name in beside.items() if role not in written}
-    if columns is None:
-        beside = _as_in_training(task, beside, there)
-        beside = beside if written else _plain_texts(task, have) or beside
+    beside = _as_in_training(task, beside, there, given)
+    if not given and not written:
+        beside = _plain_texts(task, have) or beside
     if problems := missing_columns(there, task, beside, optional=task.targets, where="input"):
         raise BadInput(problems)
     aside = used_up(task, source) if written else []
     roles = [role for role in task.columns if role not in (*task.targets, *written, *aside)]
     names = {role: name for role in roles if (name := beside.get(role, role)) in have}
     found = {role: [row.get(name) for row in rows] for role, name in names.items()} | written
-    _check_there(task, found, {**names, **{role: role for role in written}}, done)
-    return {role: found[role] for role in task.columns if role in found}
+    faults = _without_text(task, found, {**names, **{role: role for role in written}})
+    return {role: found[role] for role in task.columns if role in found}, faults
 
 
 def like_these(task: Task, mixture: Source, have: Sequence[str]) -> Source:
@@ -119,11 +119,21 @@ def _written(task: Task, source: Source, rows: Sequence[Row], have: Sequence[str
     return written
 
 
-def _as_in_training(task: Task, trained: Mapping[str, str], have: Sequence[str]) -> dict[str, str]:
-    columns = {role: name for role, name in trained.items() if name in have or role not in have}
-    if any(columns.get(role, role) in have for role in task.alternatives):
-        columns = {role: n for role, n in columns.items() if n in have or role not in task.alternatives}
-    return columns
+def _as_in_training(
+    task: Task, trained: Mapping[str, str], have: Sequence[str], given: Collection[str]
+) -> dict[str, str]:
+    """role -> column without what is only inherited and not there, as far as the rows say something without it."""
+    columns = {
+        role: name for role, name in trained.items() if role in given or name in have or role not in have
+    }
+    asked = [role for role in task.columns if role not in task.targets]
+    if not any(columns.get(role, role) in have for role in task.alternatives or asked):
+        return columns  # Nothing is there: what training read is what should be.
+    return {
+        role: name
+        for role, name in columns.items()
+        if role in given or name in have or role not in task.columns or task.columns[role].required
+    }
 
 
 def _main(task: Task) -> str:
@@ -135,15 +145,12 @@ def _plain_texts(task: Task, have: Sequence[str]) -> dict[str, str]:
     return {_main(task): "text"} if list(have) == ["text"] and "text" not in task.columns else {}
 
 
-def _check_there(task: Task, found: Mapping[str, list[Any]], names: Mapping[str, str], done: int) -> None:
-    count = len(next(iter(found.values()), []))
-    problems = [
-        Problem(f"input row {done + place + 1}", f"has no text in {names[role]!r}", "a text")
-        for place in range(count)
-        for role, cells in found.items()
-        if cells[place] is None and not task.columns[role].may_be_empty
-    ]
-    if problems:
-        more = len(problems) - _MOST
-        rest = [Problem("input", f"… and {more} more rows like these")] if more > 0 else []
-        raise BadInput([*problems[:_MOST], *rest])
+def _without_text(task: Task, found: Mapping[str, list[Any]], names: Mapping[str, str]) -> dict[int, Problem]:
+    """What is wrong with rows, by their place from 0, that have nothing where the task reads something."""
+    return {
+        place: Problem("input", f"has no text in {names[role]!r}", "a text")
+        for role, cells in reversed(found.items())
+        if not task.columns[role].may_be_empty
+        for place, cell in enumerate(cells)
+        if cell is None
+    }

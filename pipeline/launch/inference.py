@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
@@ -14,6 +14,7 @@ from pipeline.data.skipping import warn_of_skipped
 from pipeline.launch.asked import asked_columns
 from pipeline.launch.auditing import Report, audit_folder
 from pipeline.launch.machine import Machine, look
+from pipeline.launch.unanswered import Unanswered, readable, what_is_wrong
 from pipeline.runs.directory import RunDirectory
 from pipeline.runs.identity import canonical
 from pipeline.runs.splits import prefix_of
@@ -40,6 +41,7 @@ class Trained:
         self.prepared = run.manifest()["prepared"]
         self.head = self.prepared["head"]
         self.truncated = 0  # rows so far whose text was cut to what the model can take
+        self.unanswered = Unanswered()  # rows of the input so far that could not be read
         self.machine: Machine = look(hardware)
 
     @cached_property
@@ -152,23 +154,37 @@ class Trained:
     ) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
         """Each row with what the model says of it, in order, as the rows come in.
 
-        rows: column -> value. columns: role -> column; None: as in training, or named as their roles are.
+        rows: column -> value. columns: role -> column, which must be there; other roles are read as in training, or
+        named as they are.
         like: the source whose rows they are like, so that its template holds for them; None: as in training.
-        Raises BadInput where a row lacks what the task reads.
+        Of a row that cannot be read (a text that is not there, fewer than two choices) only an ``error`` is said.
+        Raises BadInput for columns that are not there, and where no row at all can be read.
         """
         rows, done = iter(rows), 0
         while chunk := list(islice(rows, self.spec.task.prediction_chunk)):
-            batch = asked_columns(self.spec.task, like or self.spec.data, chunk, columns, done)
-            yield from zip(chunk, self._predict_batch(batch, len(chunk)), strict=True)
+            batch, faults = asked_columns(self.spec.task, like or self.spec.data, chunk, columns)
+            places, encoded = readable(batch, faults, len(chunk), self._encoded)
+            self.unanswered.add(faults, done)
             done += len(chunk)
+            if self.unanswered.count == done:
+                raise self.unanswered.refusal()
+            asked = [{name: cells[place] for name, cells in batch.items()} for place in places]
+            said = {place: {"error": what_is_wrong(problem)} for place, problem in faults.items()}
+            if places:
+                said |= dict(zip(places, self._answers(asked, encoded), strict=True))
+            yield from zip(chunk, (said[place] for place in range(len(chunk))), strict=True)
 
-    def _predict_batch(self, batch: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
-        """What the model says of each row, in their order."""
+    def _encoded(self, batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        return self.spec.task.encode_inputs(batch, self.tokenizer, self.head)
+
+    def _answers(
+        self, rows: Sequence[Mapping[str, Any]], columns: dict[str, list[Any]]
+    ) -> list[dict[str, Any]]:
+        """What the model says of each row, in their order. columns: what the task made of them."""
         from pipeline.training.answers import Answer
 
         task, size = self.spec.task, self.spec.trainer.evaluation_batch_size
-        columns = task.encode_inputs(batch, self.tokenizer, self.head)
-        row_of = columns.pop("row", range(count))
+        row_of = columns.pop("row", range(len(rows)))
         features = [
             {name: values[i] for name, values in columns.items()} for i in range(len(columns["length"]))
         ]
@@ -188,15 +204,11 @@ class Trained:
                 raw = raw.float().cpu() if raw.is_floating_point() else raw.cpu()
             for i, prediction in zip(indices, raw, strict=True):
                 predictions[i] = prediction
-        parts: list[list[int]] = [[] for _ in range(count)]
+        parts: list[list[int]] = [[] for _ in rows]
         for number, row in enumerate(row_of):
             parts[row].append(number)
         answers = [
-            Answer(
-                {name: values[row] for name, values in batch.items()},
-                [features[i] for i in mine],
-                [predictions[i] for i in mine],
-            )
-            for row, mine in enumerate(parts)
+            Answer(row, [features[i] for i in mine], [predictions[i] for i in mine])
+            for row, mine in zip(rows, parts, strict=True)
         ]
         return task.decode(answers, self.tokenizer, self.head)

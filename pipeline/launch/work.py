@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.mixing import mixing
 from pipeline.data.prepare import Prepared, load_splits, prepare
-from pipeline.errors import BadInput, Problem, listing
+from pipeline.errors import BadInput, Problem
 from pipeline.launch.machine import Machine, resolve
 from pipeline.launch.schedule import Schedule, schedule
+from pipeline.launch.trained_before import check_trained_before
 from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, RUNNING, TRAINED, RunDirectory
 from pipeline.runs.environment import environment
 
@@ -159,7 +160,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
             print(f"weights: {line}", file=sys.stderr)
         run.update(weights=report.lines())
     if not spec.train:
-        _check_trained_before(model, report)
+        check_trained_before(model, report)
     model = spec.strategy.adapt(model)
     seed_everything(spec.seed + rank(), verbose=False)
     splits = load_splits(prepared.folder, "encoded")
@@ -218,18 +219,6 @@ def _mixup(spec: RunSpec, model: Any, data: TextData) -> Any:
         return None
     check(spec.task, model, data.collate(data.examples("train", 4))["inputs"])
     return Mixup(spec.data.augmentation.mixup, spec.seed)
-
-
-def _check_trained_before(model: Any, report: Any) -> None:
-    """Raises BadInput for a head that is random, and with train=false would remain so."""
-    from pipeline.strategies.parts import head_names
-
-    bare = model.base_model is model and not head_names(model)
-    # A backbone's new pooler is read by nobody.
-    if report.initialised and not bare:
-        what = f"is scored as it is, and its {listing(report.initialised, most=4)} would be random"
-        allowed = "a checkpoint that was trained for the task, such as a finished run, or train=true"
-        raise BadInput(Problem("model.checkpoint", what, allowed))
 
 
 def _leaves(job: Work) -> tuple[list[Any], list[Any]]:

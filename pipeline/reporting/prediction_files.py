@@ -10,6 +10,8 @@ from typing import IO, Any
 from pipeline.errors import BadInput, Problem, listing, nearest
 
 Row = dict[str, Any]
+# What is predicted, alone, of a row that cannot be answered.
+ERROR = "error"
 Write = Callable[[Mapping[str, Any], Mapping[str, Any]], None]
 
 
@@ -34,7 +36,9 @@ def check_output(path: str | None) -> None:
 def writing(path: str | None) -> Iterator[Write]:
     """A function that takes an input row and what was predicted of it; the suffix decides the format.
 
-    jsonl keeps nested values; csv and tsv write them as JSON; txt has the first predicted value alone.
+    jsonl keeps nested values; csv and tsv write them as JSON; txt has the first predicted value alone, a line a
+    row: line ends in it are written as ``\\n`` and ``\\r``. Of a row that could not be answered only ``error`` is
+    predicted: a csv has a column of that name where there are such rows, and a txt an empty line.
     ``-`` and None are jsonl on standard output. Raises BadInput as :func:`check_output` does, and for rows
     that do not fit into one table.
     """
@@ -67,8 +71,15 @@ def _line(row: Mapping[str, Any], said: Mapping[str, Any]) -> str:
 
 
 def _first_value(row: Mapping[str, Any], said: Mapping[str, Any]) -> str:
+    if _unanswered(said):
+        return ""
     value = next(iter(said.values()))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _unanswered(said: Mapping[str, Any]) -> bool:
+    return said.keys() == {ERROR}
 
 
 @contextmanager
@@ -80,25 +91,65 @@ def _lines(path: Path, text: Callable[[Mapping[str, Any], Mapping[str, Any]], st
 @contextmanager
 def _delimited(path: Path, delimiter: str) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", newline="") as file:
-        yield _Delimited(file, delimiter)
+        rows = _Delimited(file, delimiter)
+        yield rows
+    if rows.errors:
+        _add_column(path, delimiter, rows.errors, rows.columns)
 
 
 class _Delimited:
-    """Rows under the columns of the first one."""
+    """Rows under the columns of the first one that was answered.
+
+    errors: of rows that were not, by their number from 1.
+    """
 
     def __init__(self, file: IO[str], delimiter: str) -> None:
         self.writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         self.columns: list[str] = []
+        self.errors: dict[int, str] = {}
+        self._count = 0
+        self._waiting: list[Mapping[str, Any]] = []
 
     def __call__(self, row: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+        self._count += 1
+        if _unanswered(said):
+            self.errors[self._count] = said[ERROR]
+            if not self.columns:
+                self._waiting.append(row)
+                return
+            said = {}
         cells = merged(row, said)
         if not self.columns:
             self.columns = list(cells)
             self.writer.writerow(self.columns)
+            for before in self._waiting:
+                self._write(before)
+        self._write(cells)
+
+    def _write(self, cells: Mapping[str, Any]) -> None:
         if more := [name for name in cells if name not in self.columns]:
             what = f"a row has columns that the first one lacks: {listing(more)}"
             raise BadInput(Problem("output", what, "output=FILE.jsonl, where rows may differ"))
         self.writer.writerow([_cell(cells.get(name)) for name in self.columns])
+
+
+def _add_column(path: Path, delimiter: str, errors: Mapping[int, str], columns: list[str]) -> None:
+    """What is wrong with some rows, as their last cell."""
+    (name,) = merged(dict.fromkeys(columns), {ERROR: ""}).keys() - set(columns)
+    wider = path.with_name(f"{path.name}.wider")
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        with (
+            path.open(encoding="utf-8", newline="") as narrow,
+            wider.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+            for number, row in enumerate(csv.reader(narrow, delimiter=delimiter)):
+                writer.writerow([*row, errors.get(number, "") if number else name])
+        wider.replace(path)
+    finally:
+        csv.field_size_limit(limit)
+        wider.unlink(missing_ok=True)
 
 
 def _cell(value: Any) -> Any:

@@ -1,8 +1,9 @@
 """Rows to predict: from a file of any format that training reads, or from standard input."""
 
+import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,17 +17,23 @@ from pipeline.sources.reading.locating import Located, locate
 from pipeline.sources.reading.stored import store, tables
 from pipeline.sources.reading.tables import Reading
 
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+
 
 def read_rows(path: str | None, like: Source) -> Iterator[dict[str, Any]]:
     """Rows of a csv, tsv, jsonl, json, parquet, arrow or txt file; of standard input for ``-`` or None.
 
-    like: where it is `data=files`, its encoding, delimiter and quote hold here too.
+    like: where it is `data=files`, its encoding, delimiter and quote hold here too. Standard input is a text or an
+    object of JSON a line, in UTF-8; with its format csv or tsv it is that, with a header.
     Raises BadInput for a missing file at once, and as the source `files` does when rows are asked for.
     """
     if path is None and sys.stdin.isatty():
         raise BadInput(Problem("input", "which rows?", "input=FILE, or - for standard input"))
     if path is None or path == "-":
-        return parse_lines(_decoded(sys.stdin))
+        lines = _decoded(sys.stdin)
+        if isinstance(like, Files) and like.format in DELIMITERS:
+            return parse_delimited(lines, like.delimiter or DELIMITERS[like.format], like.quote)
+        return parse_lines(lines, set(like.columns.values()))
     files = locate(path, "input")
     return _file_rows(files, _reading(files, like))
 
@@ -67,10 +74,11 @@ def _decoded(stream: IO[str]) -> Iterator[str]:
             raise BadInput(Problem(f"standard input:{number}", what, "text in utf-8")) from error
 
 
-def parse_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def parse_lines(lines: Iterable[str], columns: Collection[str] = ()) -> Iterator[dict[str, Any]]:
     """One row a line as it comes: JSON objects if the first one is, else texts.
 
     Empty lines between objects are left out; among texts they are texts, so that line numbers stay what they are.
+    columns: of which one in the first line shows that this is the header of a csv. Raises BadInput for that.
     """
     as_json: bool | None = None
     for number, line in enumerate(lines, 1):
@@ -78,9 +86,32 @@ def parse_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         if as_json is None and line:
             as_json = line.startswith("{")
             if not as_json:
+                _check_no_header(line, columns)
                 yield from ({"text": ""} for _ in range(1, number))
         if line or as_json is False:
             yield _object(line, number) if as_json else {"text": line}
+
+
+def parse_delimited(lines: Iterable[str], delimiter: str, quote: str | None) -> Iterator[dict[str, Any]]:
+    """Rows under a header. All cells are texts. Raises BadInput for a row with more or fewer cells."""
+    quoting: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
+    reader = csv.DictReader(lines, delimiter=delimiter, **quoting)
+    if reader.fieldnames:
+        reader.fieldnames = [name.removeprefix("\ufeff") for name in reader.fieldnames]
+    for row in reader:
+        if None in row or None in row.values():
+            what = f"has not the {len(reader.fieldnames or ())} cells of the header"
+            raise BadInput(Problem(f"standard input:{reader.line_num}", what, "as many in every row"))
+        yield dict(row)
+
+
+def _check_no_header(line: str, columns: Collection[str]) -> None:
+    for name, delimiter in DELIMITERS.items():
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+        if len(cells) > 1 and (there := {*columns} & {*cells}):
+            what = f"looks like the header of a {name}: it has the column {min(there)!r}"
+            allowed = f"data.format={name} (data=files); or a text, or an object {{…}}, in every line; or input=FILE"
+            raise BadInput(Problem("standard input:1", what, allowed))
 
 
 def _object(line: str, number: int) -> dict[str, Any]:

@@ -37,8 +37,8 @@ def encode_texts(
     """What the tokenizer makes for its model, unpadded, with ``length`` and ``truncated`` of each row."""
     for name, column in (("text", texts), ("text_pair", pairs or ())):
         if not all(isinstance(value, str) for value in column):
-            row = next(i for i, value in enumerate(column, start=1) if not isinstance(value, str))
-            raise BadInput(Problem(f"data.columns.{name}", f"no text in row {row}, but {column[row - 1]!r}"))
+            wrong = next(value for value in column if not isinstance(value, str))
+            raise BadInput(Problem(f"data.columns.{name}", f"no text, but {wrong!r:.40}", "a text"))
     limit = longest_input(tokenizer, max_length, default_length, pair=pairs is not None)
     both = (list(texts),) if pairs is None else (list(texts), list(pairs))
     encoded = tokenizer(*both, truncation=True, max_length=limit, return_attention_mask=False, verbose=False)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadInput, Problem
-from pipeline.tasks.places import START, row_problem
+from pipeline.tasks.places import row_problem
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -50,15 +50,13 @@ class Faults:
 
 
 class FaultsOfBatch:
-    """The same of rows of which nothing is known but their content."""
+    """The same of a batch, whose rows `pipeline.data.refused` finds."""
 
     def __init__(self) -> None:
         self._problems: dict[tuple[str, str], Problem] = {}
 
-    def add(self, role: str, fault: FaultError, text: object) -> None:
-        """text: what the row can be found by."""
-        start = str(text).strip()[:START]
-        problem = Problem(f"data.columns.{role}", f"{fault}, in the row of {start!r}", fault.allowed)
+    def add(self, role: str, fault: FaultError) -> None:
+        problem = Problem(f"data.columns.{role}", str(fault), fault.allowed)
         self._problems.setdefault((role, fault.kind), problem)
 
     def raise_any(self) -> None:

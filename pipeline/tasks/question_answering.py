@@ -3,7 +3,7 @@
     a row of data   {"question": "Where is Oslo?", "context": "Oslo is in Norway.",
                      "answers": {"text": ["Norway"], "answer_start": [11]}}
     a prediction    {"answer": "Norway", "start": 11, "end": 17, "score": 0.93,
-                     "n_best": [{"text": "Norway", "start": 11, "end": 17, "score": 0.93}, …]}
+                     "n_best": [{"answer": "Norway", "start": 11, "end": 17, "score": 0.93}, …]}
 
 An answer can also be just a text that is in the context, or a list of those; none is right where there is none.
 """
@@ -137,8 +137,9 @@ class QuestionAnswering(Task):
             except AnswerError as error:
                 own = error.kind.startswith("data.")
                 where = error.kind if own else "data.columns.answers"
-                what = f"{error} (question: {str(row['question'])[:60]!r})"
-                faults.setdefault(error.kind, Problem(where, what, "a text in every row" if own else FORMS))
+                faults.setdefault(
+                    error.kind, Problem(where, str(error), "a text in every row" if own else FORMS)
+                )
         if faults:
             raise BadInput(list(faults.values()))
         return read if "answers" in rows else None

@@ -135,9 +135,9 @@ class SentenceEmbedding(Task):
         if wrong:
             raise BadInput(
                 [
-                    Problem(f"data.columns.{column}", f"{what} in {len(numbers)} rows", ALLOWED)
+                    Problem(f"data.columns.{column}", what, ALLOWED)
                     for column, whats in wrong.items()
-                    for what, numbers in whats.items()
+                    for what in whats
                 ]
             )
         features = self._encode(rows, form, tokenizer, head)

@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem
@@ -74,15 +74,17 @@ class TextToText(Task):
     scored: ClassVar[tuple[str, ...]] = ("exact_match", "rougeL", "chrf", "length_ratio")
     best_by: ClassVar[str] = "chrf"
 
+    @field_validator("prompt")
+    @classmethod
+    def _has_a_source(cls, prompt: str) -> str:
+        if prompt.count("{source}") != 1:
+            raise ValueError(f"{prompt!r} needs one {{source}}, where the source is to stand")
+        return prompt
+
     @model_validator(mode="after")
     def _fits_together(self) -> "TextToText":
-        problems = []
-        if self.prompt.count("{source}") != 1:
-            problems.append(f"prompt {self.prompt!r} needs one {{source}}, where the source is to stand")
         if self.max_length is not None and self.max_source_length is not None:
-            problems.append("max_length means the same as max_source_length: set one of them")
-        if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("max_length means the same as max_source_length: set one of them")
         return self
 
     @property
@@ -167,7 +169,7 @@ class TextToText(Task):
             try:
                 targets.append(self.references_of(row)[0])
             except ValueError as fault:
-                raise one_fault("target", row, fault) from fault
+                raise one_fault("target", fault) from fault
         return self._encode(rows, targets, tokenizer, head)
 
     def encode_inputs(
@@ -194,10 +196,10 @@ class TextToText(Task):
                 sources.append(self.source_of(row))
             except Blank as fault:
                 if targets is not None:
-                    raise one_fault("source", row, fault) from fault
+                    raise one_fault("source", fault) from fault
                 sources.append("")
             except ValueError as fault:
-                raise one_fault("source", row, fault) from fault
+                raise one_fault("source", fault) from fault
         self.set_languages(tokenizer)
         if head["encoder_decoder"]:
             return encoding.encode_for_encoder_decoder(sources, targets, self, tokenizer)

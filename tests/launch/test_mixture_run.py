@@ -89,8 +89,8 @@ def test_what_may_be_read_in_two_ways_is_asked_about(mixed: Run):
 
 
 def test_an_empty_cell_is_told_with_its_row(mixed: Run):
-    with pytest.raises(BadInput, match="input row 2: has no text in 'text'"):
-        mixed.predict([{"title": "a", "body": "b"}, {"title": "a", "body": None}])
+    _, empty = mixed.predict([{"title": "a", "body": "b"}, {"title": "a", "body": None}])
+    assert empty == {"error": "has no text in 'text'"}
 
 
 def test_it_is_evaluated_on_its_own_and_on_other_data(mixed: Run, tmp_path: Path):

@@ -47,6 +47,28 @@ def test_txt_is_the_label_alone(tmp_path: Path):
     assert written(tmp_path / "a.txt").read_text() == "good\nbad\n"
 
 
+def test_every_row_is_one_line_of_a_txt(tmp_path: Path):
+    path = tmp_path / "a.txt"
+    with writing(str(path)) as write:
+        for text in ("a\nb", "c\r\nd", "e"):
+            write({}, {"text": text})
+    assert path.read_text() == "a\\nb\nc\\r\\nd\ne\n"
+
+
+def test_errors_are_the_last_column_of_a_csv(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    with writing(str(path)) as write:
+        write({"text": "", "error": "mine"}, {"error": "empty"})
+        write({"text": "a\n" * 100_000, "error": ""}, {"label": 1})
+        write({"text": "b"}, {"error": "bad, very"})
+    with path.open(newline="") as file:
+        header = file.readline().strip()
+    assert header == "text,error,label,predicted_error"
+    lines = path.read_text().replace("a\n" * 100_000, "long").splitlines()
+    assert lines[1:] == [",mine,,empty", '"long",,1,', 'b,,,"bad, very"']
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_standard_output(capsys):
     with writing("-") as write:
         write(ROWS[0], SAID[0])

@@ -118,7 +118,7 @@ def test_bad_rows_are_told_together() -> None:
     assert any("row 3 of train ('c')" in problem.what for problem in raised.value.problems)
     with pytest.raises(BadInput, match=r"no tests to run in row 1 of test \('b'\)"):
         learn({"prompt": ["b"], "code": ["x"]}, run_tests=True)
-    with pytest.raises(BadInput, match=r"data\.columns\.code: has no text in the row"):
+    with pytest.raises(BadInput, match=r"data\.columns\.code: has no text"):
         CodeGeneration().encode({"prompt": ["a"], "code": [None]}, NO_TOKENIZER, {"encoder_decoder": False})
 
 

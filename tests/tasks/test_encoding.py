@@ -59,9 +59,9 @@ def test_an_empty_text_is_never_an_empty_input() -> None:
 
 
 def test_what_is_not_text_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"data\.columns\.text: no text in row 2, but None"):
+    with pytest.raises(BadInput, match=r"data\.columns\.text: no text, but None"):
         encode(["a film", None])
-    with pytest.raises(BadInput, match=r"data\.columns\.text_pair: no text in row 1, but 7"):
+    with pytest.raises(BadInput, match=r"data\.columns\.text_pair: no text, but 7"):
         encode(["a film"], [7])
 
 

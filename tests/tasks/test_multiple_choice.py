@@ -175,7 +175,7 @@ def test_a_run_learns_and_predicts(family: str, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in SAMPLE.read_text().splitlines()]
     said = run.predict([{name: row[name] for name in ("context", "choices")} for row in rows])
     assert all(row["text"] == asked["choices"][row["choice"]] for row, asked in zip(said, rows, strict=True))
-    with pytest.raises(BadInput, match="one choice only, in the row of 'a film'"):
+    with pytest.raises(BadInput, match="input row 1: one choice only"):
         run.predict([{"context": "a film", "choices": ["is"]}])
 
 

@@ -89,7 +89,7 @@ def test_the_loss_is_the_models_own_and_answers_come_out(family: str, tmp_path: 
         assert sum(a["score"] for a in said["n_best"]) == pytest.approx(1)
         assert (said["answer"] == "") == (said["null_margin"] > 0) == (said["start"] is None)
         for one in said["n_best"]:
-            assert one["start"] is None or row["context"][one["start"] : one["end"]] == one["text"] != ""
+            assert one["start"] is None or row["context"][one["start"] : one["end"]] == one["answer"] != ""
 
 
 def test_windows_hold_the_whole_context_and_point_at_the_answer() -> None:

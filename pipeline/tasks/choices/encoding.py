@@ -22,21 +22,20 @@ def read_rows(
     Raises BadInput with everything that is wrong.
     """
     faults, all_choices, labels = FaultsOfBatch(), [], []
-    contexts = rows["context"]
     for name in ("context", "question"):
-        for cell, context in zip(rows.get(name, ()), contexts, strict=False):
+        for cell in rows.get(name, ()):
             if fault := text_fault(name, cell):
-                faults.add(name, fault, context)
+                faults.add(name, fault)
     for i, choices in enumerate(choices_of(rows, columns)):
         if isinstance(choices, FaultError):
-            faults.add(columns[0] if columns else "choices", choices, contexts[i])
+            faults.add(columns[0] if columns else "choices", choices)
             continue
         all_choices.append(choices)
         if "label" in rows:
             try:
                 labels.append(right_choice(rows["label"][i], choices, label_is))
             except FaultError as fault:
-                faults.add("label", fault, contexts[i])
+                faults.add("label", fault)
     faults.raise_any()
     return all_choices, labels if "label" in rows else None
 

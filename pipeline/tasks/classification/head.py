@@ -132,7 +132,7 @@ def _label_problems(
     if task.labels is not None and len(known) < least:
         return [Problem("task.labels", f"has only {listing(known)}", f"at least {least} labels")]
     if task.labels is None and len(seen) < least:
-        return [_too_few_labels(columns, least)]
+        return [_too_few_labels(columns, least, "the training data" if task.train else "the data")]
     right = known if task.labels is not None else list(seen)
     names = dict.fromkeys(name for column in columns.values() for name in column.counts)
     valid = set(right)
@@ -165,13 +165,13 @@ def _rows_of(names: Sequence[str], columns: Mapping[str, LabelColumn]) -> dict[s
     return {split: np.unique(np.concatenate(rows)) for split, rows in found.items() if rows}
 
 
-def _too_few_labels(columns: Mapping[str, LabelColumn], least: int) -> Problem:
+def _too_few_labels(columns: Mapping[str, LabelColumn], least: int, whose: str) -> Problem:
     """One label is nothing to tell apart; others may be where training does not see them."""
     seen, several = columns["train"].counts, f"at least {least} different labels"
-    found = "the training data has no labels"
+    found = f"{whose} has no labels"
     if seen:
         (name, count), *_ = seen.items()
-        found = f"the training data has only the label {name!r}, in {count} row{'s' if count > 1 else ''}"
+        found = f"{whose} has only the label {name!r}, in {count} row{'s' if count > 1 else ''}"
     others = {
         split: [name for name in column.counts if name not in seen]
         for split, column in columns.items()

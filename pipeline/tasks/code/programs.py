@@ -90,4 +90,4 @@ def check_batch(task: CodeGeneration, rows: Mapping[str, list[Any]]) -> None:
             try:
                 text_of(row)
             except ValueError as fault:
-                raise one_fault(role, row, fault) from fault
+                raise one_fault(role, fault) from fault

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from pipeline.tasks.instruction_tuning import InstructionTuning
 
-# Rows that are named of those with the same fault, and the characters of each.
-_MOST, _START = 3, 60
-
 T = TypeVar("T")
 
 
@@ -43,10 +40,10 @@ class ConversationEncoding:
             each, form, lambda row: conversation(row, form, self.task.system_prompt)
         )
         if self.task.extract is not None:
-            self._for_each(each, form, self._check_extract, conversations)
-        rendered = self._for_each(each, form, self.template.render, conversations)
+            self._for_each(conversations, form, self._check_extract)
+        rendered = self._for_each(conversations, form, self.template.render)
         tokens = self.pieces.tokens(rendered)
-        made = self._for_each(each, form, self._fitted, list(zip(conversations, tokens, strict=True)))
+        made = self._for_each(list(zip(conversations, tokens, strict=True)), form, self._fitted)
         features: dict[str, list[Any]] = {
             "input_ids": [ids for ids, _, _ in made],
             "labels": [labels for _, labels, _ in made],
@@ -55,10 +52,9 @@ class ConversationEncoding:
         }
         room = self._room()
         features["prompt_ids"] = self._for_each(
-            each,
+            conversations,
             form,
             lambda turns: prompt_ids(self.template, self.pieces, turns[:-1], room)[0],
-            conversations,
         )
         return features
 
@@ -97,23 +93,22 @@ class ConversationEncoding:
         count = len(rows[FORMS[form].asked])
         return form, [{name: rows[name][number] for name in columns} for number in range(count)]
 
-    def _for_each(
-        self, rows: Sequence[Row], form: str, make: Callable[[Any], T], of: Sequence[Any] | None = None
-    ) -> list[T]:
-        """What ``make`` makes of every row, or of what was made of them before. Raises BadInput with every kind of
-        fault that it raises, and the rows."""
+    def _for_each(self, parts: Sequence[Any], form: str, make: Callable[[Any], T]) -> list[T]:
+        """What ``make`` makes of every row, or of what was made of it before. Raises BadInput with every kind of
+        fault that it raises."""
         made: list[T] = []
-        faults: dict[str, tuple[Fault, list[Row]]] = {}
-        for row, part in zip(rows, rows if of is None else of, strict=True):
+        asked = FORMS[form].asked
+        faults: dict[tuple[str, str], Fault] = {}
+        for part in parts:
             try:
                 made.append(make(part))
             except Fault as fault:
-                faults.setdefault(fault.what, (fault, []))[1].append(row)
+                faults.setdefault((fault.column, fault.what), fault)
         if faults:
             raise BadInput(
                 [
-                    Problem("data", f"{fault.what}: {_quoted(bad, form)}", fault.allowed, fault.nearest)
-                    for fault, bad in faults.values()
+                    Problem(f"data.columns.{fault.column or asked}", what, fault.allowed, fault.nearest)
+                    for (_, what), fault in faults.items()
                 ]
             )
         return made
@@ -146,17 +141,6 @@ class ConversationEncoding:
             token if number != NOBODY and number >= from_answer else IGNORED
             for token, number in zip(tokens.ids, tokens.answer, strict=True)
         ]
-
-
-def _quoted(rows: Sequence[Row], form: str) -> str:
-    """The start of what is asked in some rows."""
-    starts = []
-    for row in rows[:_MOST]:
-        cell = row[FORMS[form].asked]
-        text = cell if isinstance(cell, str) else repr(cell)
-        starts.append(f"'{text[:_START]}{' …' if len(text) > _START else ''}'")
-    more = f", … ({len(rows)} rows)" if len(rows) > _MOST else ""
-    return ", ".join(starts) + more
 
 
 def pad_conversations(

@@ -45,11 +45,11 @@ ROLES = {
 
 
 class Fault(ValueError):
-    """What is wrong with one row."""
+    """What is wrong with one row. ``column``: where; empty: in the one that is asked with."""
 
-    def __init__(self, what: str, allowed: str = "", nearest: str = "") -> None:
+    def __init__(self, what: str, allowed: str = "", nearest: str = "", column: str = "") -> None:
         super().__init__(what)
-        self.what, self.allowed, self.nearest = what, allowed, nearest
+        self.what, self.allowed, self.nearest, self.column = what, allowed, nearest, column
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _prompt_response(row: Row) -> list[Message]:
 def _alpaca(row: Row) -> list[Message]:
     more = row.get("input") or ""
     if not isinstance(more, str):
-        raise Fault(f"no text in 'input', but {_short(more)}", "a text, which may be empty")
+        raise Fault(f"no text, but {_short(more)}", "a text, which may be empty", column="input")
     asked = row["instruction"]
     joined = f"{asked}\n\n{more}" if isinstance(asked, str) and more.strip() else asked
     return [*_system(row), _message(USER, joined), *_answer(row, "output")]
@@ -186,28 +186,28 @@ def _turn(turn: Any, number: int, role_key: str, text_key: str) -> Message:
     return _message(ROLES[role], turn[text_key], f"turn {number} ({role})")
 
 
-def _message(role: str, text: Any, where: str = "") -> Message:
+def _message(role: str, text: Any, where: str = "", column: str = "") -> Message:
     where = where or f"the {'answer' if role == ASSISTANT else 'prompt' if role == USER else 'system text'}"
     if isinstance(text, Sequence) and not isinstance(text, str):
         # OpenAI's other way to write a content: parts, of which only those of text are one.
         parts = [part.get("text") if isinstance(part, Mapping) else None for part in text]
         if None in parts:
-            raise Fault(f"{where} has parts that are no text", "text")
+            raise Fault(f"{where} has parts that are no text", "text", column=column)
         text = "".join(str(part) for part in parts)
     if text is None or (isinstance(text, str) and not text.strip()):
-        raise Fault(f"{where} is empty", "a text")
+        raise Fault(f"{where} is empty", "a text", column=column)
     if not isinstance(text, str):
-        raise Fault(f"{where} is no text, but {_short(text)}", "a text")
+        raise Fault(f"{where} is no text, but {_short(text)}", "a text", column=column)
     return {"role": role, "content": text.replace("\r\n", "\n")}
 
 
 def _system(row: Row) -> list[Message]:
     text = row.get("system")
-    return [] if text is None or text == "" else [_message(SYSTEM, text)]
+    return [] if text is None or text == "" else [_message(SYSTEM, text, column="system")]
 
 
 def _answer(row: Row, column: str) -> list[Message]:
-    return [_message(ASSISTANT, row[column])] if column in row else []
+    return [_message(ASSISTANT, row[column], column=column)] if column in row else []
 
 
 def _short(value: Any) -> str:
@@ -221,7 +221,7 @@ def check_all(data: DatasetDict, form: str, system: str | None) -> dict[str, Any
 
     Raises BadInput with every kind of fault in the data, and the rows that have it.
     """
-    faults: dict[str, tuple[Fault, dict[str, list[int]]]] = {}
+    faults: dict[tuple[str, str], tuple[Fault, dict[str, list[int]]]] = {}
     counts: Counter[int] = Counter()
     sample: list[str] = []
     for split, rows in data.items():
@@ -229,7 +229,7 @@ def check_all(data: DatasetDict, form: str, system: str | None) -> dict[str, Any
             try:
                 messages = conversation(row, form, system)
             except Fault as fault:
-                _, places = faults.setdefault(fault.what, (fault, defaultdict(list)))
+                _, places = faults.setdefault((fault.column, fault.what), (fault, defaultdict(list)))
                 places[str(split)].append(number)
                 continue
             if split == "train":
@@ -242,11 +242,11 @@ def check_all(data: DatasetDict, form: str, system: str | None) -> dict[str, Any
 
 
 def _problems(
-    faults: Mapping[str, tuple[Fault, dict[str, list[int]]]], data: DatasetDict, column: str
+    faults: Mapping[tuple[str, str], tuple[Fault, dict[str, list[int]]]], data: DatasetDict, column: str
 ) -> list[Problem]:
     problems = [
         row_problem(
-            f"data.columns.{column}",
+            f"data.columns.{fault.column or column}",
             fault.what,
             places,
             data,

@@ -51,9 +51,9 @@ def describe_documents(facts: Mapping[str, Mapping[str, int]]) -> str:
 
 def texts_of(column: Sequence[Any]) -> list[str]:
     """The rows' texts. Raises BadInput where one is none."""
-    for number, text in enumerate(column, start=1):
+    for text in column:
         if not isinstance(text, str):
-            raise BadInput(Problem(ROLE, f"no text in row {number}, but {text!r}", "a text in every row"))
+            raise BadInput(Problem(ROLE, f"no text, but {text!r:.40}", "a text in every row"))
     return list(column)
 
 

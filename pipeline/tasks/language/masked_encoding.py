@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 # How texts may write the mask, whatever the tokenizer calls it.
 WRITTEN = "[MASK]"
-# Rows without one that are shown.
-_MOST = 5
 
 
 class MaskedEncoding:
@@ -48,15 +46,8 @@ class MaskedEncoding:
     def asked(self, column: Sequence[Any]) -> dict[str, list[Any]]:
         """Blocks of each text alone. Raises BadInput for texts without a mask."""
         texts = [text.replace(WRITTEN, self.tokenizer.mask_token) for text in texts_of(column)]
-        problems = [
-            Problem(f"input row {row}", f"has no mask: {text[:60]!r}", f"a text with {WRITTEN} in it")
-            for row, text in enumerate(texts, start=1)
-            if self.tokenizer.mask_token not in text
-        ]
-        if problems:
-            more = len(problems) - _MOST
-            rest = [Problem("input", f"… and {more} more rows like these")] if more > 0 else []
-            raise BadInput([*problems[:_MOST], *rest])
+        if any(self.tokenizer.mask_token not in text for text in texts):
+            raise BadInput(Problem("data.columns.text", "has no mask", f"a text with {WRITTEN} in it"))
         made = tokens_of(texts, self.tokenizer, whole_words=False)
         return self._features([(row, self._wrapped(part)) for row, part in self._cut(made, joined=False)])
 

@@ -102,11 +102,11 @@ def standardised(rows: Mapping[str, Sequence[Any]], head: "Head") -> list[list[f
         head["target_names"], head["target_mean"], head["target_scale"], strict=True
     ):
         column = []
-        for cell, text in zip(rows[name], rows["text"], strict=True):
+        for cell in rows[name]:
             try:
                 column.append((number(cell) - mean) / scale)
             except FaultError as fault:
-                faults.add(name, fault, text)
+                faults.add(name, fault)
         columns.append(column)
     faults.raise_any()
     return [list(row) for row in zip(*columns, strict=True)]

@@ -22,10 +22,10 @@ def best_answer(answer: Answer, *, n_best: int, unanswerable: bool, threshold: f
     context = answer.row["context"]
     found, null = _candidates(answer, context)
     listed: list[dict[str, Any]] = [
-        {"text": context[start:end], "start": start, "end": end, "score": score}
+        {"answer": context[start:end], "start": start, "end": end, "score": score}
         for start, end, score in found[:n_best]
     ]
-    nothing = {"text": "", "start": None, "end": None, "score": null}
+    nothing = {"answer": "", "start": None, "end": None, "score": null}
     if unanswerable or not listed:
         listed.append(nothing)
     best = listed[0]
@@ -34,8 +34,7 @@ def best_answer(answer: Answer, *, n_best: int, unanswerable: bool, threshold: f
     margin = {"null_margin": null - found[0][2] if found else None} if unanswerable else {}
     _to_probabilities(listed)
     listed.sort(key=lambda candidate: -candidate["score"])
-    said = {"answer": best["text"], **{name: best[name] for name in ("start", "end", "score")}}
-    return {**said, **margin, "n_best": listed}
+    return {**best, **margin, "n_best": listed}
 
 
 def _candidates(answer: Answer, context: str) -> tuple[list[Candidate], float]:

@@ -93,6 +93,6 @@ def source_text(cell: Any) -> str:
     return cell
 
 
-def one_fault(role: str, row: Row, what: object) -> BadInput:
-    """The complaint about a row whose split and number are not known."""
-    return BadInput(Problem(f"data.columns.{role}", f"{what} in the row {dict(row)!r:.120}", "a text"))
+def one_fault(role: str, what: object) -> BadInput:
+    """The complaint about a row of a batch, which `pipeline.data.refused` finds."""
+    return BadInput(Problem(f"data.columns.{role}", str(what), "a text"))

@@ -182,3 +182,13 @@ def test_a_wrong_column_is_not_a_thousand_problems() -> None:
     assert "1,000 rows in all" in problem.what
     found = problems(splits(train=["a", "b"], test=[f"id {number}" for number in range(1000)]))
     assert len(found) == 4 and "997 more" in found[-1].what and "data.columns.label" in found[-1].allowed
+
+
+def test_data_that_is_only_scored_is_not_called_training_data() -> None:
+    rows = DatasetDict(train=Dataset.from_dict({"text": ["a", "b"], "label": ["x", "x"]}))
+    for task, said in (
+        (TextClassification(train=False), "the data has only the label 'x'"),
+        (TextClassification(), "the training data has only the label 'x'"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            task.learn(rows, NO_MODEL)

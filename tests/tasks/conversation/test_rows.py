@@ -133,6 +133,10 @@ def test_all_faults_at_once_with_their_places() -> None:
     empty, blank = (problem.what for problem in raised.value.problems)
     assert empty == "the answer is empty: row 2 of train ('what?'), row 2 of test ('why?')"
     assert blank.startswith("the prompt is empty: row 1 of test")
+    assert [problem.where for problem in raised.value.problems] == [
+        "data.columns.response",
+        "data.columns.prompt",
+    ]
 
 
 def test_conversations_are_counted() -> None:

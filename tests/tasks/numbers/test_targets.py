@@ -78,7 +78,7 @@ def test_nothing_to_learn_and_nothing_there() -> None:
     assert [p.where for p in problems(text)] == ["data.columns.text", "data.columns.label"]
 
 
-def test_a_batch_names_the_text() -> None:
+def test_a_batch_says_what_is_no_number() -> None:
     head = learn_targets(("label",), data([1.0, 2.0]))
-    with pytest.raises(BadInput, match="'ß' is no number, in the row of 'Der Zug'"):
+    with pytest.raises(BadInput, match="label: 'ß' is no number"):
         standardised({"text": ["a", "Der Zug"], "label": [1, "ß"]}, head)
