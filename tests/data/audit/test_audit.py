@@ -26,11 +26,8 @@ def faulty() -> Splits:
     train[60]["text"] += " and a story" * 300  # longer than 512 tokens
     train[70]["text"] += " cafÃ©"  # decoded wrongly
     train[71]["text"] += " caf\ufffd"  # lost
-    train[80]["text"] = (
-        "\u13a0\u13a1 \u13a2\u13a3 \u13a4\u13a5 \u13a6\u13a7 \u13a8\u13a9"  # a script without tokens
-    )
-    train[81]["text"] = "\u13b0\u13b1 \u13b2\u13b3 \u13b4\u13b5 \u13b6\u13b7 \u13b8\u13b9"
-    train[82]["text"] = "\u13c0\u13c1 \u13c2\u13c3 \u13c4\u13c5 \u13c6\u13c7 \u13c8\u13c9"
+    for row in range(200, 212):  # a script without tokens
+        train[row]["text"] = " ".join(chr(0x13A0 + (row * place) % 80) for place in range(1, 9))
     train[91] = {"text": train[90]["text"], "label": "good" if train[90]["label"] == "bad" else "bad"}
     return splits
 
@@ -58,7 +55,8 @@ def test_planted_faults_are_found_with_their_rows(faulty: Splits, tiny_bert: Pat
     )
     assert found["repeated rows"][0]["rows"] == {"train": [21]}
     flipped = found["flipped labels"][0]["rows"]["train"]
-    assert set(range(101, 151)) <= set(flipped) <= {*range(101, 151), 91, 92}
+    # Of texts without a known word nothing can be known of their label.
+    assert set(range(101, 151)) <= set(flipped) <= {*range(101, 151), *range(201, 213), 91, 92}
     assert found["empty rows"][0]["rows"] == {"train": [51]}
     assert found["truncation"][0]["rows"] == {"train": [61]}
     assert [finding["rows"] for finding in found["encoding"]] == [{"train": [72]}, {"train": [71]}]
