@@ -29,7 +29,7 @@ def write(folder: Path, counts: list[int]) -> list[Path]:
 
 def stream_of(paths: list[Path], scan: int | None = None) -> tuple[FileStream, StreamFacts]:
     stream = FileStream(tuple(locate([str(path) for path in paths], "data.train")), Reading(), scan)
-    found = stream.look(["label"], ["text"])
+    found = stream.look(["label"], ["text"], {"text": None, "label": "whole"})
     return stream, StreamFacts(found.counts, found.whole, COLUMNS, found.numbers, 0, {})
 
 
