@@ -9,7 +9,6 @@ from pipeline.data.origins import ORIGIN
 from pipeline.errors import BadInput, Problem
 from pipeline.sources.reading.locating import Located
 from pipeline.sources.reading.numbers import NumberColumns, Wanted, types_of, with_numbers
-from pipeline.sources.reading.sampling import Sample
 from pipeline.sources.reading.tables import Reading, chunks
 
 if TYPE_CHECKING:
@@ -73,6 +72,8 @@ class FileStream:
         columns: those that are read, and which numbers are in each.
         Raises BadInput with what is wrong in all files.
         """
+        from pipeline.sources.reading.sampling import Sample
+
         numbers, sample, counts = NumberColumns(), Sample(classes, columns), [0] * len(self.files)
         problems, whole, unchecked = self._mixed(), True, set(filled)
         for file in range(len(self.files)):
