@@ -149,7 +149,7 @@ def _without_text(task: Task, found: Mapping[str, list[Any]], names: Mapping[str
     """What is wrong with rows, by their place from 0, that have nothing where the task reads something."""
     return {
         place: Problem("input", f"has no text in {names[role]!r}", "a text")
-        for role, cells in reversed(found.items())
+        for role, cells in reversed(list(found.items()))
         if not task.columns[role].may_be_empty
         for place, cell in enumerate(cells)
         if cell is None
