@@ -1,4 +1,4 @@
-"""Pages of docs/data on composing: every command of them is one that Hydra takes as it is written, with the files they show."""
+"""Pages of docs/data on composing: Hydra takes every command of them as it is written, with the files they show."""
 
 import shlex
 from pathlib import Path
