@@ -52,7 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 if known:
                     continue
                 scores = (_this_program if side == SIDES[0] else _peer)(PAIRS[name], given, job)
-                result["runs"].append({"pair": name, "seed": seed, "side": side, "scores": scores})
+                commit = result["stamp"]["commit"]
+                result["runs"].append(
+                    {"pair": name, "seed": seed, "side": side, "scores": scores, "commit": commit}
+                )
                 shown = ", ".join(f"{score} {value:.4f}" for score, value in scores.items())
                 print(f"{time.strftime('%H:%M:%S')} {name} seed {seed} {side}: {shown}", flush=True)
                 _write(options.output, result)
