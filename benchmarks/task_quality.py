@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with new_model(pair, options.data) as new:
             given = overrides(pair, options.data, seed, options.threads, new)
             job = job_of(name, given)
-            _take_settings(result, pair, job)
+            take_settings(result, pair, job)
             for side in SIDES:
                 key = {"pair": name, "seed": seed, "side": side}
                 if any(key.items() <= run.items() for run in result["runs"]):
@@ -76,7 +76,7 @@ def overrides(pair: Pair, data: Path, seed: int, threads: int | None, new: Path)
     return chosen + ([f"hardware.threads={threads}"] if threads else [])
 
 
-def _take_settings(result: dict[str, Any], pair: Pair, job: TaskJob) -> None:
+def take_settings(result: dict[str, Any], pair: Pair, job: TaskJob) -> None:
     """Note the pair's settings. Runs that were made with others are forgotten."""
     settings = {
         "overrides": list(pair.overrides),

@@ -3,13 +3,14 @@
 import importlib.util
 import statistics
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from scipy.stats import t
 
 from benchmarks import task_quality
-from benchmarks.tasks.job import TaskJob
+from benchmarks.runs import ROOT
 from benchmarks.tasks.pairs import PAIRS
 from pipeline.compose.composing import compose
 from pipeline.compose.run_spec import load
@@ -30,9 +31,7 @@ def test_every_text_task_is_in_a_pair():
         word.partition("=")[2] for pair in PAIRS.values() for word in pair.overrides if "task=" in word
     }
     # What translation and summarization are made of.
-    assert compared | {"text_to_text"} == {
-        file.stem for file in (task_quality.ROOT / "conf/task").glob("*.yaml")
-    }
+    assert compared | {"text_to_text"} == {file.stem for file in (ROOT / "conf/task").glob("*.yaml")}
 
 
 def test_peers_know_nothing_of_this_program():
@@ -42,14 +41,18 @@ def test_peers_know_nothing_of_this_program():
     assert not [file.name for file in files if "pipeline" in file.read_text(encoding="utf-8")]
 
 
-def settings(**changes: Any) -> TaskJob:
-    """Of two steps on a few rows."""
-    values: dict[str, Any] = {"steps": 2, "steps_per_epoch": 2, "warmup_steps": 0, "lr": 1e-3, **changes}
-    return TaskJob(**values)
+def test_runs_that_were_made_with_other_settings_are_forgotten():
+    pair = PAIRS["codah_choices"]
+    job = SimpleNamespace(steps=9, lr=1e-4, batch_size=16, max_length=512)
+    runs = [{"pair": name, "seed": 0} for name in ("codah_choices", "squad_answers")]
+    result: dict[str, Any] = {"settings": {}, "runs": runs}
+    task_quality.take_settings(result, pair, job)  # type: ignore[arg-type]
+    assert [run["pair"] for run in result["runs"]] == ["squad_answers"]
 
-
-def test_results_that_were_made_with_other_settings_are_forgotten():
-    raise NotImplementedError
+    result["runs"] = runs
+    task_quality.take_settings(result, pair, job)  # type: ignore[arg-type]
+    assert result["runs"] == runs
+    assert result["settings"]["codah_choices"]["overrides"] == list(pair.overrides)
 
 
 def test_the_table_counts_seeds_that_both_sides_have():
