@@ -58,10 +58,10 @@ def test_runs_that_were_made_with_other_settings_are_forgotten():
 def test_the_table_counts_seeds_that_both_sides_have():
     scores = {("hydratune", 0): 0.8, ("hf_trainer", 0): 0.7, ("hydratune", 1): 0.9, ("hf_trainer", 1): 0.9}
     runs = [
-        {"pair": "codah_choices", "seed": seed, "side": side, "scores": {"accuracy": value}}
+        {"pair": "codah_choices", "seed": seed, "side": side, "scores": {"accuracy": value, "loss": 1.0}}
         for (side, seed), value in [*scores.items(), (("hydratune", 2), 0.1)]
     ]
-    (row,) = task_quality.table(runs)
+    row, _ = task_quality.table(runs)
     half = t.ppf(0.975, 1) * statistics.stdev([0.1, 0.0]) / 2**0.5
     assert row[:2] == ("codah_choices", "accuracy ↑")
     assert row[4:] == (f"+0.0500 ± {half:.4f}", "2")
