@@ -253,7 +253,7 @@ PAIRS = {
                 "task.generation.max_new_tokens=64",
                 "data.limit=32",
             ),
-            {"loss": False},
+            {"loss": False, "syntax_valid": True},
             "code_generation",
         ),
     )
