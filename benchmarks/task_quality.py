@@ -1,9 +1,10 @@
-"""Does it learn as well as the example scripts of transformers? Every task on real data, side by side.
+"""Does it learn as well as what a user would write instead? Every task on real data, side by side.
 
     python -m benchmarks.task_quality --data FOLDER [--pairs stsb_regression,…] [--seeds 0,1,2]
 
 FOLDER holds the public data sets (benchmarks/README.md says which). Each pair and seed is one run of this program and
-one of transformers' Trainer: whole processes that take turns, on the same rows with the same hyperparameters.
+one of a peer, transformers' or sentence-transformers' trainer: whole processes that take turns, on the same rows with
+the same hyperparameters.
 Results are written after every run, and --resume goes on from what is there.
 """
 
@@ -26,7 +27,7 @@ from benchmarks.tasks.new_seq2seq import save_new
 from benchmarks.tasks.pairs import PAIRS, Pair
 
 OUTPUT = Path(__file__).parent / "results/tasks.json"
-COLUMNS = ("task", "score", "hydratune", "HF Trainer", "difference", "seeds")
+COLUMNS = ("pair", "score", "hydratune", "peer", "difference", "seeds")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -129,8 +130,9 @@ def _shown(values: Sequence[float], sign: str = "") -> str:
 def _write(output: Path, result: dict[str, Any]) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(result, indent=1) + "\n")
-    text = "# Every task against HF Trainer\n\nTest scores, mean ± 95 % interval over seeds; "
-    text += "the same rows, steps and rates on both sides.\n\n"
+    text = "# Every task against what a user would write instead\n\nTest scores, mean ± 95 % interval over seeds; "
+    text += "the same rows, steps and rates on both sides. "
+    text += "[What is compared](../README.md#every-task-against-what-a-user-would-write-instead).\n\n"
     output.with_suffix(".md").write_text(
         f"{text}{markdown(table(result['runs']), COLUMNS)}\n{origin(result['stamp'])}.\n"
     )
@@ -138,7 +140,7 @@ def _write(output: Path, result: dict[str, Any]) -> None:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.task_quality", description="Compare with HF Trainer."
+        prog="python -m benchmarks.task_quality", description="Compare with peers."
     )
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
     parser.add_argument(
