@@ -65,7 +65,7 @@ def new_model(pair: Pair, data: Path) -> Iterator[Path]:
 
 
 def overrides(pair: Pair, data: Path, seed: int, threads: int | None, new: Path) -> list[str]:
-    """What a run of the comparison is started with; float32, which is Trainer's default.
+    """What a run of the comparison is started with; float32 and shuffled batches, which are Trainer's defaults.
 
     new: the folder of the model of :func:`new_model`.
     """
@@ -74,6 +74,7 @@ def overrides(pair: Pair, data: Path, seed: int, threads: int | None, new: Path)
     for name, place in places.items():
         chosen = [word.replace(name, place) for word in chosen]
     chosen += ["strategy=full", f"seed={seed}", "logger=none", "hardware=cpu", "hardware.precision=32"]
+    chosen += ["trainer.group_by_length=false"]
     return chosen + ([f"hardware.threads={threads}"] if threads else [])
 
 

@@ -25,11 +25,11 @@ def code_generation(job: Job, raw: Any, tokenizer: Any) -> dict[str, float]:
 
 
 def is_python(text: str) -> bool:
+    """Comments alone are none."""
     try:
-        ast.parse(text)
+        return bool(ast.parse(text).body)
     except (SyntaxError, ValueError):
         return False
-    return bool(text.strip())
 
 
 if __name__ == "__main__":
