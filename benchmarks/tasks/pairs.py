@@ -82,7 +82,7 @@ PAIRS = {
                 *_files("wnut17"),
                 *_BERT,
                 "optimizer.lr=2e-4",
-                "data.limit=480",
+                "data.limit=640",
                 "data.split.validation=0.04",
                 "task.max_length=128",
             ),
