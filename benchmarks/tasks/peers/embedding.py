@@ -23,11 +23,11 @@ def pairs_by_score(job: Job, raw: Any, model: Any) -> dict[str, float]:
     low, high = job["head"]["score_range"]
     columns = ["text", "text_pair", "score"]
     rows = raw.select_columns(columns).map(lambda row: {"score": (row["score"] - low) / (high - low)})
-    validation = rows["validation"]
-    evaluator = evaluation.EmbeddingSimilarityEvaluator(*(list(validation[name]) for name in columns))
+    first, second, scores = (list(rows["validation"][name]) for name in columns)
+    evaluator = evaluation.EmbeddingSimilarityEvaluator(first, second, scores)
     train(job, model, rows, losses.CosineSimilarityLoss(model), evaluator, "spearman_cosine")
-    first, second = (encoded(model, rows["test"][name]) for name in columns[:2])
-    found, wanted = (first * second).sum(-1), rows["test"]["score"][:]
+    pair = [encoded(model, rows["test"][name]) for name in columns[:2]]
+    found, wanted = (pair[0] * pair[1]).sum(-1), rows["test"]["score"][:]
     return {
         "spearman": spearmanr(found, wanted).statistic,
         "pearson": pearsonr(found, wanted).statistic,
