@@ -56,6 +56,7 @@ MONITORS = {
     "stsb_regression": "pearson",
     "wnut17_entities": "f1",
     "codah_choices": "accuracy",
+    "squad_answers": "f1",
 }
 
 
