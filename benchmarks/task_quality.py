@@ -131,7 +131,8 @@ def _shown(values: Sequence[float], sign: str = "") -> str:
 def _write(output: Path, result: dict[str, Any]) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(result, indent=1) + "\n")
-    text = "# Every task against what a user would write instead\n\nTest scores, mean ± 95 % interval over seeds; "
+    text = "# Every task against what a user would write instead\n\nTest scores, mean over seeds ± 95 % interval "
+    text += "(none of a single seed); "
     text += "the same rows, steps and rates on both sides. "
     text += "[What is compared](../README.md#every-task-against-what-a-user-would-write-instead).\n\n"
     output.with_suffix(".md").write_text(
