@@ -51,7 +51,12 @@ def from_scratch() -> list[str]:
 
     model = load(compose(["stage=pretrain"])).model
     sizes = ", ".join(f"{name}: {value}" for name, value in model.sizes.items())
-    return ["model.from_scratch=true", f"model.sizes={{{sizes}}}", f"model.vocab_size={model.vocab_size}"]
+    return [
+        "model.from_scratch=true",
+        f"model.sizes={{{sizes}}}",
+        f"model.vocab_size={model.vocab_size}",
+        f"model.dropout={model.dropout}",
+    ]
 
 
 def train(variant: Sequence[str], seed: int, overrides: Sequence[str], outputs: Path) -> dict[str, Any]:

@@ -51,6 +51,7 @@ USING = {
         {
             **_USED,
             "data=files data.test=FILE": "Other data than the run's own; any source below, or only what differs.",
+            "output=FILE": "Metrics and tables as JSON, besides what is shown.",
             **_OTHER_DATA,
         },
         ("data", "data/template", "hardware"),

@@ -3,11 +3,14 @@
 import importlib.util
 import statistics
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from scipy.stats import t
 
 from benchmarks import task_quality
+from benchmarks.runs import ROOT
 from benchmarks.tasks.pairs import PAIRS
 from pipeline.compose.composing import compose
 from pipeline.compose.run_spec import load
@@ -16,26 +19,49 @@ from pipeline.compose.run_spec import load
 @pytest.mark.parametrize("name", PAIRS)
 def test_settings_are_valid_and_there_is_a_peer(name: str, tmp_path: Path):
     pair = PAIRS[name]
-    spec = load(compose(task_quality.overrides(pair, tmp_path, seed=3, threads=1)))
+    spec = load(compose(task_quality.overrides(pair, tmp_path, seed=3, threads=1, new=tmp_path / "new")))
     assert (spec.seed, spec.hardware.precision, spec.hardware.threads) == (3, "32", 1)
     assert str(tmp_path / pair.data) in str(spec.data.train)  # type: ignore[attr-defined]
+    assert (spec.model.checkpoint == str(tmp_path / "new")) == bool(pair.texts)
     assert importlib.util.find_spec(f"benchmarks.tasks.peers.{pair.peer}")
+
+
+def test_every_text_task_is_in_a_pair():
+    compared = {
+        word.partition("=")[2] for pair in PAIRS.values() for word in pair.overrides if "task=" in word
+    }
+    # What translation and summarization are made of.
+    assert compared | {"text_to_text"} == {file.stem for file in (ROOT / "conf/task").glob("*.yaml")}
 
 
 def test_peers_know_nothing_of_this_program():
     folder = Path(task_quality.__file__).parent / "tasks/peers"
     files = list(folder.glob("*.py"))
-    assert len(files) >= len(PAIRS)
+    assert len(files) >= len({pair.peer for pair in PAIRS.values()})
     assert not [file.name for file in files if "pipeline" in file.read_text(encoding="utf-8")]
+
+
+def test_runs_that_were_made_with_other_settings_are_forgotten():
+    pair = PAIRS["codah_choices"]
+    job = SimpleNamespace(steps=9, lr=1e-4, batch_size=16, max_length=512)
+    runs = [{"pair": name, "seed": 0} for name in ("codah_choices", "squad_answers")]
+    result: dict[str, Any] = {"settings": {}, "runs": runs}
+    task_quality.take_settings(result, pair, job)  # type: ignore[arg-type]
+    assert [run["pair"] for run in result["runs"]] == ["squad_answers"]
+
+    result["runs"] = runs
+    task_quality.take_settings(result, pair, job)  # type: ignore[arg-type]
+    assert result["runs"] == runs
+    assert result["settings"]["codah_choices"]["overrides"] == list(pair.overrides)
 
 
 def test_the_table_counts_seeds_that_both_sides_have():
     scores = {("hydratune", 0): 0.8, ("hf_trainer", 0): 0.7, ("hydratune", 1): 0.9, ("hf_trainer", 1): 0.9}
     runs = [
-        {"pair": "codah_choices", "seed": seed, "side": side, "scores": {"accuracy": value}}
+        {"pair": "codah_choices", "seed": seed, "side": side, "scores": {"accuracy": value, "loss": 1.0}}
         for (side, seed), value in [*scores.items(), (("hydratune", 2), 0.1)]
     ]
-    (row,) = task_quality.table(runs)
+    row, _ = task_quality.table(runs)
     half = t.ppf(0.975, 1) * statistics.stdev([0.1, 0.0]) / 2**0.5
     assert row[:2] == ("codah_choices", "accuracy ↑")
     assert row[4:] == (f"+0.0500 ± {half:.4f}", "2")

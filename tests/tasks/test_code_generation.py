@@ -46,6 +46,7 @@ def overrides(family: str, folder: Path, *more: str) -> list[str]:
         "logger=csv",
         f"paths.outputs={folder}",
         "data.overfit=6",
+        "data.audit=off",  # The words of these models are few.
         *more,
     ]
 

@@ -320,7 +320,7 @@ def prepare(folder: str, data: Path, *more: str) -> Any:
     [
         ("text,label\na,b\nc,d\n", "none of the columns prompt, instruction, conversations, messages"),
         ("prompt,answer\na,b\nc,d\n", "there are no conversations in the columns prompt"),
-        ("prompt,response\n" + "good,film\n" * 9 + "bad,\n", r"the answer is empty: row 10 of train \('bad'\)"),
+        ("prompt,response\n" + "good,film\n" * 9 + "bad,\n", r"the answer is empty: \S+rows\.csv:11 \('bad'\)"),
         ('messages\n"[{""role"": ""user"", ""content"": ""a""}]"\n' * 1, "has no turn of the assistant"),
     ],
 )  # fmt: skip

@@ -29,7 +29,7 @@ def multiple_choice(job: Job, raw: Any, tokenizer: Any) -> dict[str, float]:
     encoded = raw.map(encode, batched=True, remove_columns=raw["train"].column_names)
     collator = transformers.DataCollatorForMultipleChoice(tokenizer)
     _, scores = fit(job, model, encoded, tokenizer, compute_metrics=accuracy, data_collator=collator)
-    return {"accuracy": scores["accuracy"]}
+    return {"accuracy": scores["accuracy"], "loss": scores["loss"]}
 
 
 if __name__ == "__main__":

@@ -34,24 +34,28 @@ def question_answering(job: Job, raw: Any, tokenizer: Any) -> dict[str, float]:
         tokens.pop("offset_mapping")
         return {**tokens, "start_positions": starts, "end_positions": ends}
 
+    def answered(rows: Any) -> Any:
+        """What scores the logits of all windows of these rows."""
+
+        def scores(prediction: Any) -> dict[str, float]:
+            metric, place = SQuAD(), 0
+            for row in rows:
+                tokens = windows({"question": [row["question"]], "context": [row["context"]]})
+                here = slice(place, place := place + len(tokens["input_ids"]))
+                text = best_text(tokens, *(logits[here] for logits in prediction.predictions), row["context"])
+                metric.update(
+                    [{"prediction_text": text, "id": "0"}],
+                    [{"answers": {"answer_start": [0], "text": row["answers"]["text"]}, "id": "0"}],
+                )
+            return {name: float(value) for name, value in metric.compute().items()}
+
+        return scores
+
     model = transformers.AutoModelForQuestionAnswering.from_pretrained(job["checkpoint"], dtype=torch.float32)
     encoded = raw.map(encode, batched=True, remove_columns=raw["train"].column_names)
-    trainer, _ = fit(job, model, encoded, tokenizer)
-    metric = SQuAD()
-    for row in raw["test"]:
-        tokens = windows({"question": [row["question"]], "context": [row["context"]]})
-        inputs = {
-            name: torch.tensor(pad(tokens[name], tokenizer.pad_token_id))
-            for name in ("input_ids", "token_type_ids", "attention_mask")
-        }
-        with torch.inference_mode():
-            made = trainer.model.eval()(**inputs)
-        text = best_text(tokens, made.start_logits.numpy(), made.end_logits.numpy(), row["context"])
-        metric.update(
-            [{"prediction_text": text, "id": "0"}],
-            [{"answers": {"answer_start": [0], "text": row["answers"]["text"]}, "id": "0"}],
-        )
-    return {name: float(value) for name, value in metric.compute().items()}
+    trainer, _ = fit(job, model, encoded, tokenizer, compute_metrics=answered(raw["validation"]), test=False)
+    trainer.compute_metrics = None
+    return answered(raw["test"])(trainer.predict(encoded["test"]))
 
 
 def span(tokens: Any, number: int, answers: dict[str, list[Any]]) -> tuple[int, int]:
@@ -81,11 +85,6 @@ def best_text(tokens: Any, starts: np.ndarray, ends: np.ndarray, context: str) -
                     places = tokens["offset_mapping"][number]
                     best, text = score, context[places[first][0] : places[last][1]]
     return text
-
-
-def pad(rows: list[list[int]], filler: int) -> list[list[int]]:
-    longest = max(map(len, rows))
-    return [row + [0 if set(row) <= {0, 1} else filler] * (longest - len(row)) for row in rows]
 
 
 if __name__ == "__main__":

@@ -59,19 +59,19 @@ def arguments(job: Job, folder: str, **more: Any) -> dict[str, Any]:
 
 
 def fit(
-    job: Job, model: Any, encoded: Any, tokenizer: Any, *, more: dict[str, Any] | None = None, **options: Any
+    job: Job, model: Any, encoded: Any, tokenizer: Any, *, test: bool = True, **options: Any
 ) -> tuple[transformers.Trainer, dict[str, float]]:
-    """Train, and score the best checkpoint on the test rows. options: for Trainer; more: for its arguments."""
+    """Train, and score the best checkpoint on the test rows, unless the peer does that. options: for Trainer."""
     with tempfile.TemporaryDirectory() as folder:
         trainer = transformers.Trainer(
             model=model,
-            args=transformers.TrainingArguments(**arguments(job, folder, **(more or {}))),
+            args=transformers.TrainingArguments(**arguments(job, folder)),
             train_dataset=encoded["train"],
             eval_dataset=encoded["validation"],
             processing_class=tokenizer,
             **options,
         )
         trainer.train()
-        scores = trainer.evaluate(encoded["test"], metric_key_prefix="test")
+        scores = trainer.evaluate(encoded["test"], metric_key_prefix="test") if test else {}
     assert trainer.state.global_step == job["steps"], trainer.state.global_step
     return trainer, {name.removeprefix("test_"): value for name, value in scores.items()}
