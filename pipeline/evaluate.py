@@ -13,8 +13,8 @@ def main() -> None:
     used = open_finished(call.given("run"), call.overrides, call.config_dir, "evaluate")
     from pipeline.launch.inference import Trained
     from pipeline.reporting.audit import show_audit
-    from pipeline.reporting.score_file import check_score_file, write_scores
     from pipeline.reporting.tables import show_scores
+    from pipeline.runs.score_file import check_score_file, write_scores
 
     check_score_file(used.output)
     trained = Trained(used.run, used.spec, used.hardware)

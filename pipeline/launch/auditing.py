@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.audit.subject import TRAIN
 from pipeline.errors import BadInput, Problem
 from pipeline.fetch.cache import entry
 from pipeline.runs.identity import digest
@@ -25,9 +26,10 @@ Report = Mapping[str, Any]
 
 
 def audited(spec: RunSpec, prepared: Prepared) -> Report | None:
-    """What was found in the data of a run; None with data.audit=off. Raises BadInput for what is severe, unless
-    data.audit=warn."""
-    if spec.data.audit == "off":
+    """What was found in the data of a run; None with data.audit=off, or where no split is stored. Raises BadInput for
+    what is severe, unless data.audit=warn."""
+    stored = [split for split in prepared.rows if not (prepared.stream and split == TRAIN)]
+    if spec.data.audit == "off" or not stored:
         return None
     report = audit_folder(
         prepared.folder,
@@ -62,7 +64,7 @@ def audit_folder(
         from datasets import Dataset
 
         from pipeline.data.audit.audit import audit
-        from pipeline.data.audit.subject import TRAIN, Subject
+        from pipeline.data.audit.subject import Subject
         from pipeline.data.prepare import load_splits
         from pipeline.tasks.places import places_text
 

@@ -46,7 +46,7 @@ def test_severe_findings_stop_every_command(leaking: list[str], tmp_path: Path, 
         assert code_of(command, *leaking) == 2
         said = capsys.readouterr().err
         assert "data (leakage): also in training: 10 rows of evaluation" in said
-        assert "row 1 of test ('" in said and "data.audit=warn goes on" in said
+        assert "test.csv:2 ('" in said and "data.audit=warn goes on" in said
     assert not (tmp_path / "outputs").exists()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import BadInput
-from pipeline.reporting.score_file import check_score_file, write_scores
+from pipeline.runs.score_file import check_score_file, write_scores
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
