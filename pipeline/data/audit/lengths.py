@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.data.audit.finding import Finding, count, places, severity
+from pipeline.data.audit.finding import Finding, count, places
 from pipeline.data.audit.subject import text_of
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from pipeline.data.audit.subject import Subject
 
-# A model that sees less than half of what it is trained on learns another task. Below that, a cut is usual (long
-# documents begin with what they are about) and the scores are honest: they are of what was cut, too.
-SEVERE_LOSS = 0.5
 # Rows that are tokenized again to estimate what is lost, and what is measured on as many that fit: the tokens of a
 # row that its texts do not account for (special ones, a prompt, a chat template).
 _SAMPLE = 100
@@ -40,7 +37,11 @@ def lengths(subject: Subject) -> dict[str, dict[str, int]]:
 
 
 def truncation(subject: Subject) -> list[Finding]:
-    """One finding for all splits, with the share of their tokens that is lost."""
+    """One finding for all splits, with the share of their tokens that is lost.
+
+    Never severe: long documents begin with what they are about, so a short length is often chosen to save time, and the
+    scores are honest, since they are of what was cut too.
+    """
     cut = {split: _cut_rows(features) for split, features in subject.encoded.items()}
     cut = {split: rows for split, rows in cut.items() if len(rows)}
     if not cut:
@@ -55,7 +56,7 @@ def truncation(subject: Subject) -> list[Finding]:
     lost = f", with {_percent(most)} of all tokens of {where}" if shares else ""
     what = f"cut to what the model is given: {count(sum(map(len, cut.values())))}{lost}"
     advice = "a larger task.max_length (of source or target, where they have their own), or shorter texts"
-    return [Finding("truncation", severity(most >= SEVERE_LOSS), what, advice, places(cut), numbers=shares)]
+    return [Finding("truncation", "note", what, advice, places(cut), numbers=shares)]
 
 
 def _percent(share: float) -> str:
