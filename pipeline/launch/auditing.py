@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.tasks.base import Head, Task
 
 # Changes when audits of older versions must not be read any more.
-_FORMAT = 1
+_FORMAT = 2
 # What the report of an audit holds: see pipeline.data.audit.audit.
 Report = Mapping[str, Any]
 
