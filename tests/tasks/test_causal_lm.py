@@ -206,7 +206,7 @@ def test_from_rows_to_a_trained_model(tmp_path: Path) -> None:
     keys += ["task.max_length=32", "optimizer.lr=1e-2", "task.generation.max_new_tokens=4"]
     # Words that were drawn can only be learned by heart.
     keys += [f"data.validation={SAMPLES}", f"data.test={SAMPLES}", f"paths.outputs={tmp_path / 'outputs'}"]
-    run = Run.train([*keys, "data.audit=off"])
+    run = Run.train(keys)
     assert (
         1 < run.metrics["test/perplexity"] < len(families.VOCABULARY) / 2
         and run.metrics["test/bits_per_byte"] > 0

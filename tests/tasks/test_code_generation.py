@@ -46,7 +46,6 @@ def overrides(family: str, folder: Path, *more: str) -> list[str]:
         "logger=csv",
         f"paths.outputs={folder}",
         "data.overfit=6",
-        "data.audit=off",  # The words of these models are few.
         *more,
     ]
 
