@@ -189,7 +189,7 @@ def test_whole_command_in_a_pipe_that_closes(finished: Path):
         (["input=in.csv", "data.columns.text=nothing"], "has no column 'nothing'"),
         (["input=no_text.jsonl"], "input row 1: has no text in 'review body'"),
         (["input=broken.jsonl"], "broken.jsonl:2"),
-        (["input=numbers.csv"], "input row 1: no text, but 12"),
+        (["input=numbers.jsonl"], "input row 1: no text, but 12"),
         (["task.max_length=4"], "belongs to how the run was trained"),
         (["inptu=in.csv"], "did you mean: input"),
         (["input=in.csv", "output=in.csv"], "in.csv is the input too"),
@@ -204,7 +204,7 @@ def test_mistakes_are_told_with_code_2_and_leave_no_file(
     (tmp_path / "rows.odd").write_text("text\na\n")
     (tmp_path / "no_text.jsonl").write_text('{"review body": null, "id": 1}\n{"id": 2}\n')
     (tmp_path / "broken.jsonl").write_text('{"text": "film"}\n{"text"\n')
-    (tmp_path / "numbers.csv").write_text("text\n12\n")
+    (tmp_path / "numbers.jsonl").write_text('{"text": 12}\n')
     before = set(tmp_path.iterdir())
     defaults = ["output=out.csv", "input=in.csv"]
     assert code_of(main, f"run={finished}", *defaults, *words) == 2
