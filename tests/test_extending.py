@@ -12,7 +12,7 @@ import torch
 import yaml
 from sklearn.metrics import mean_absolute_error
 
-from pipeline.api import _start
+from pipeline.api import _chain
 from pipeline.compose.target import TRUST, trust
 from pipeline.runs.freezing import run_id
 from pipeline.train import main
@@ -153,16 +153,16 @@ def test_a_change_of_own_code_is_another_run_with_rows_encoded_anew(
     monkeypatch.setenv("HYDRATUNE_CACHE", str(here / "cache"))
     words = ["experiment=ratings", *tiny]
     trust("my_parts")
-    before = _start("plan", words, None).ready
+    before = _chain("plan", words, None).start.ready
     first_id = run_id(before.spec, before.prepared)
-    assert _start("plan", words, None).ready.prepared.cached
+    assert _chain("plan", words, None).start.ready.prepared.cached
     code = here / "my_parts/rating.py"
     code.write_text(
         code.read_text().replace('rows["text"], None', '["the " + text for text in rows["text"]], None')
     )
     for name in [name for name in sys.modules if name.partition(".")[0] == "my_parts"]:
         del sys.modules[name]
-    after = _start("plan", words, None).ready
+    after = _chain("plan", words, None).start.ready
     assert not after.prepared.cached
     assert after.prepared.tokens["train"] == before.prepared.tokens["train"] + before.prepared.rows["train"]
     assert run_id(after.spec, after.prepared) != first_id
