@@ -103,6 +103,7 @@ def test_every_logger_callback_and_set_at_once(
             *small,
             "data.limit=48",
             f"data.validation={{first: {reviews}, second: {reviews}}}",
+            "data.audit=off",  # These are training rows.
             "scheduler=plateau",
             "scheduler.patience=0",
             "optimizer=sgd",
