@@ -97,17 +97,6 @@ def _groups() -> list[str]:
     return [group for group in locations.groups() if _options(group)]
 
 
-def compared() -> str:
-    """The recorded comparison of every task with its peer: the first score of each pair."""
-    from benchmarks.task_quality import COLUMNS, table
-    from benchmarks.tasks.pairs import PAIRS
-
-    result = json.loads((ROOT / "benchmarks/results/tasks.json").read_text(encoding="utf-8"))
-    first = {(name, next(iter(pair.scores))) for name, pair in PAIRS.items()}
-    rows = table(result["runs"])
-    return _table(COLUMNS, [row for row in rows if (row[0], row[1].split()[0]) in first])
-
-
 def _options(group: str) -> dict[str, Path]:
     """Those that are shipped, whatever is in a folder `conf` here."""
     from pipeline.compose import locations
@@ -120,7 +109,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-TABLES = {made.__name__: made for made in (commands, compared, groups, models, options, quality, tested)}
+TABLES = {made.__name__: made for made in (commands, groups, models, options, quality, tested)}
 
 
 def generated(text: str) -> str:
