@@ -1,6 +1,6 @@
 """Does it learn as well as what a user would write instead? Every task on real data, side by side.
 
-    python -m benchmarks.task_quality --data FOLDER [--pairs stsb_regression,…] [--seeds 0,1,2]
+    python -m benchmarks.task_quality --data FOLDER [--pairs stsb_regression,…] [--seeds 0,1,2] [--jobs 8]
 
 FOLDER holds the public data sets (benchmarks/README.md says which). Each pair and seed is one run of this program and
 one of a peer, transformers' or sentence-transformers' trainer: whole processes that take turns, on the same rows with
@@ -10,9 +10,11 @@ Results are written after every run, and --resume goes on from what is there.
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import product
@@ -30,19 +32,27 @@ OUTPUT = Path(__file__).parent / "results/tasks.json"
 COLUMNS = ("pair", "score", "hydratune", "peer", "difference", "seeds")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 where a pair failed."""
     options = _parse(arguments)
     result: dict[str, Any] = {"stamp": stamp(), "settings": {}, "runs": []}
     if options.resume and options.output.exists():
         before = json.loads(options.output.read_text())
         result["settings"], result["runs"] = before["settings"], before["runs"]
+    failed = (_side_by_side if options.jobs > 1 else _one_after_another)(options, result)
+    if result["runs"]:
+        print(options.output.with_suffix(".md").read_text())
+    return int(failed)
+
+
+def _one_after_another(options: argparse.Namespace, result: dict[str, Any]) -> bool:
     for name, seed in product(options.pairs, options.seeds):
         pair = PAIRS[name]
         with new_model(pair, options.data) as new:
-            given = overrides(pair, options.data, seed, options.threads, new)
+            given = overrides(pair, options.data, seed, options, new)
             job = job_of(name, given)
             take_settings(result, pair, job)
-            for side in SIDES:
+            for side in options.sides:
                 key = {"pair": name, "seed": seed, "side": side}
                 if any(key.items() <= run.items() for run in result["runs"]):
                     continue
@@ -51,7 +61,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 shown = ", ".join(f"{score} {value:.4f}" for score, value in scores.items())
                 print(f"{time.strftime('%H:%M:%S')} {name} seed {seed} {side}: {shown}", flush=True)
                 _write(options.output, result)
-    print(options.output.with_suffix(".md").read_text())
+    return False
+
+
+def _side_by_side(options: argparse.Namespace, result: dict[str, Any]) -> bool:
+    """Several pairs and seeds at once, each in a process that writes a file of its own; whether one failed."""
+    alike = ["--data", options.data, "--sides", ",".join(options.sides), "--batches", options.batches]
+    alike += ["--hardware", options.hardware, "--precision", options.precision]
+    alike += ["--threads", options.threads] if options.threads else []
+    known = {(run["pair"], run["seed"], run["side"]) for run in result["runs"]}
+    failed = False
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        parts = {}
+        for name, seed in product(options.pairs, options.seeds):
+            if all((name, seed, side) in known for side in options.sides):
+                continue
+            part = Path(folder, f"{name}-{seed}.json")
+            asked = [*alike, "--pairs", name, "--seeds", seed, "--output", part]
+            parts[pool.submit(process, ["benchmarks.task_quality", *map(str, asked)])] = part
+        for done in as_completed(parts):
+            part = parts[done]
+            if part.exists():
+                found = json.loads(part.read_text())
+                result["settings"] |= found["settings"]
+                result["runs"] += [r for r in found["runs"] if (r["pair"], r["seed"], r["side"]) not in known]
+                _write(options.output, result)
+            failed |= done.exception() is not None
+            print(f"{time.strftime('%H:%M:%S')} {part.stem}: {done.exception() or 'done'}", flush=True)
+    return failed
 
 
 @contextmanager
@@ -64,8 +101,9 @@ def new_model(pair: Pair, data: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def overrides(pair: Pair, data: Path, seed: int, threads: int | None, new: Path) -> list[str]:
-    """What a run of the comparison is started with; float32 and shuffled batches, which are Trainer's defaults.
+def overrides(pair: Pair, data: Path, seed: int, options: argparse.Namespace, new: Path) -> list[str]:
+    """What a run of the comparison is started with. Float32 and shuffled batches, unless the options say otherwise:
+    they are Trainer's defaults.
 
     new: the folder of the model of :func:`new_model`.
     """
@@ -73,16 +111,20 @@ def overrides(pair: Pair, data: Path, seed: int, threads: int | None, new: Path)
     chosen = list(pair.overrides)
     for name, place in places.items():
         chosen = [word.replace(name, place) for word in chosen]
-    chosen += ["strategy=full", f"seed={seed}", "logger=none", "hardware=cpu", "hardware.precision=32"]
-    chosen += ["trainer.group_by_length=false"]
-    return chosen + ([f"hardware.threads={threads}"] if threads else [])
+    chosen += ["strategy=full", f"seed={seed}", "logger=none", f"hardware={options.hardware}"]
+    chosen += [f"hardware.precision={options.precision}"]
+    chosen += [f"trainer.group_by_length={str(options.batches == 'grouped').lower()}"]
+    return chosen + ([f"hardware.threads={options.threads}"] if options.threads else [])
 
 
 def take_settings(result: dict[str, Any], pair: Pair, job: TaskJob) -> None:
     """Note the pair's settings. Runs that were made with others are forgotten."""
     settings = {
         "overrides": list(pair.overrides),
-        **{name: getattr(job, name) for name in ("steps", "lr", "batch_size", "max_length")},
+        **{
+            name: getattr(job, name)
+            for name in ("steps", "lr", "batch_size", "max_length", "accelerator", "precision")
+        },
     }
     if result["settings"].get(pair.name) != settings:
         result["runs"] = [run for run in result["runs"] if run["pair"] != pair.name]
@@ -149,6 +191,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2]
     )
     parser.add_argument("--pairs", type=lambda text: text.split(","), default=list(PAIRS))
+    parser.add_argument("--sides", type=lambda text: text.split(","), default=list(SIDES))
+    parser.add_argument("--hardware", choices=["cpu", "gpu"], default="cpu")
+    parser.add_argument("--precision", choices=["32", "bf16"], default="32")
+    parser.add_argument(
+        "--batches",
+        choices=["shuffled", "grouped"],
+        default="shuffled",
+        help="grouped: this program sorts batches by length, as it does unless told otherwise",
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="so many pairs and seeds at once")
     parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="a Markdown file goes beside it")
     parser.add_argument("--resume", action="store_true", help="keep the runs that the output file has")
@@ -156,4 +208,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

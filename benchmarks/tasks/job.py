@@ -12,6 +12,7 @@ class TaskJob:
     rows: folder of the raw splits, as `datasets` saves them, with columns named by their roles. checkpoint: folder of
     the pretrained model. task: the task's own settings. head: what was learned of the labels.
     steps, warmup_steps: optimizer steps. monitor: the validation metric that chooses the checkpoint.
+    accelerator: cpu or gpu. precision: 32 or bf16.
     """
 
     pair: str
@@ -33,6 +34,8 @@ class TaskJob:
     gradient_clip: float
     monitor: str
     greater_is_better: bool
+    accelerator: str
+    precision: str
     threads: int | None
 
 
@@ -70,5 +73,7 @@ def job_of(pair: str, overrides: list[str]) -> TaskJob:
         gradient_clip=spec.trainer.gradient_clip,
         monitor=ready.schedule.monitor.partition("/")[2],
         greater_is_better=ready.schedule.mode == "max",
+        accelerator=spec.hardware.accelerator,
+        precision=spec.hardware.precision,
         threads=spec.hardware.threads,
     )

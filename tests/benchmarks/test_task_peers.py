@@ -113,6 +113,8 @@ def test_peer_trains_and_reports_the_scores_of_its_pair(name, tmp_path, monkeypa
         gradient_clip=1.0,
         monitor=monitor,
         greater_is_better=monitor != "loss",
+        accelerator="cpu",
+        precision="32",
         threads=None,
     )
     Path(tmp_path, "job.json").write_text(json.dumps(asdict(job)))

@@ -1,6 +1,7 @@
 """Both sides of every pair can be started, and the table holds means over the seeds that both have."""
 
 import importlib.util
+import json
 import statistics
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +20,10 @@ from pipeline.compose.run_spec import load
 @pytest.mark.parametrize("name", PAIRS)
 def test_settings_are_valid_and_there_is_a_peer(name: str, tmp_path: Path):
     pair = PAIRS[name]
-    spec = load(compose(task_quality.overrides(pair, tmp_path, seed=3, threads=1, new=tmp_path / "new")))
+    options = SimpleNamespace(hardware="cpu", precision="32", batches="shuffled", threads=1)
+    spec = load(compose(task_quality.overrides(pair, tmp_path, 3, options, new=tmp_path / "new")))  # type: ignore[arg-type]
     assert (spec.seed, spec.hardware.precision, spec.hardware.threads) == (3, "32", 1)
+    assert not spec.trainer.group_by_length
     assert str(tmp_path / pair.data) in str(spec.data.train)  # type: ignore[attr-defined]
     assert (spec.model.checkpoint == str(tmp_path / "new")) == bool(pair.texts)
     assert importlib.util.find_spec(f"benchmarks.tasks.peers.{pair.peer}")
@@ -43,7 +46,7 @@ def test_peers_know_nothing_of_this_program():
 
 def test_runs_that_were_made_with_other_settings_are_forgotten():
     pair = PAIRS["codah_choices"]
-    job = SimpleNamespace(steps=9, lr=1e-4, batch_size=16, max_length=512)
+    job = SimpleNamespace(steps=9, lr=1e-4, batch_size=16, max_length=512, accelerator="cpu", precision="32")
     runs = [{"pair": name, "seed": 0} for name in ("codah_choices", "squad_answers")]
     result: dict[str, Any] = {"settings": {}, "runs": runs}
     task_quality.take_settings(result, pair, job)  # type: ignore[arg-type]
@@ -65,3 +68,34 @@ def test_the_table_counts_seeds_that_both_sides_have():
     half = t.ppf(0.975, 1) * statistics.stdev([0.1, 0.0]) / 2**0.5
     assert row[:2] == ("codah_choices", "accuracy ↑")
     assert row[4:] == (f"+0.0500 ± {half:.4f}", "2")
+
+
+def test_pairs_that_run_at_once_are_brought_together_and_one_that_fails_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def child(arguments: list[str]) -> float:
+        asked = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+        name, seed = asked["--pairs"], int(asked["--seeds"])
+        if (name, seed) == ("codah_choices", 1):
+            raise RuntimeError("out of memory")
+        scores = dict.fromkeys(PAIRS[name].scores, 0.5 + seed)
+        runs = [
+            {"pair": name, "seed": seed, "side": s, "scores": scores} for s in asked["--sides"].split(",")
+        ]
+        Path(asked["--output"]).write_text(json.dumps({"settings": {name: {"steps": 9}}, "runs": runs}))
+        return 1.0
+
+    monkeypatch.setattr(task_quality, "process", child)
+    output = tmp_path / "tasks.json"
+    given = ["--data", str(tmp_path), "--pairs", "codah_choices,trec_classes", "--seeds", "0,1"]
+    assert task_quality.main([*given, "--jobs", "3", "--output", str(output)]) == 1
+    found = json.loads(output.read_text())
+    names = sorted((run["pair"], run["seed"], run["side"]) for run in found["runs"])
+    assert names == [
+        ("codah_choices", 0, "hf_trainer"),
+        ("codah_choices", 0, "hydratune"),
+        *[("trec_classes", seed, side) for seed in (0, 1) for side in ("hf_trainer", "hydratune")],
+    ]
+    assert found["settings"] == {"codah_choices": {"steps": 9}, "trec_classes": {"steps": 9}}
+    assert "codah_choices-1: out of memory" in capsys.readouterr().out
+    assert "| trec_classes | accuracy ↑ | 1.0000" in output.with_suffix(".md").read_text()

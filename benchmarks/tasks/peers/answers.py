@@ -27,21 +27,31 @@ def train(job: Job, raw: Any, tokenizer: Any, encode: Callable[[dict[str, Any]],
     return trainer.model.eval()
 
 
-def token_loss(model: Any, examples: Sequence[Example]) -> float:
+def token_loss(model: Any, examples: Sequence[Example], batch: int = 16) -> float:
     """Nats for each token that is to be written, over all of the examples together (Trainer means over batches)."""
     nats = tokens = 0.0
-    for prompt, answer in examples:
-        labels = torch.tensor([[IGNORED] * len(prompt) + answer])
+    for start in range(0, len(examples), batch):
+        some = [
+            (prompt + answer, [IGNORED] * len(prompt) + answer)
+            for prompt, answer in examples[start : start + batch]
+        ]
+        longest = max(len(ids) for ids, _ in some)
+        # What is filled up comes after what counts, where a decoder does not see it.
+        ids = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in some], device=model.device)
+        labels = torch.tensor(
+            [row + [IGNORED] * (longest - len(row)) for _, row in some], device=model.device
+        )
         with torch.inference_mode():
-            logits = model(input_ids=torch.tensor([prompt + answer])).logits
-        nats += torch.nn.functional.cross_entropy(logits[0, :-1], labels[0, 1:], reduction="sum").item()
-        tokens += len(answer)
+            logits = model(input_ids=ids).logits[:, :-1]
+        wanted = labels[:, 1:].flatten()
+        nats += torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), wanted, ignore_index=IGNORED, reduction="sum"
+        ).item()
+        tokens += (wanted != IGNORED).sum().item()
     return nats / tokens
 
 
-def written(
-    model: Any, tokenizer: Any, prompts: Sequence[list[int]], most: int, batch: int = 16
-) -> list[str]:
+def written(model: Any, tokenizer: Any, prompts: Sequence[list[int]], most: int, batch: int) -> list[str]:
     """What the model writes after each prompt: greedily, at most so many tokens."""
     texts = []
     for start in range(0, len(prompts), batch):
@@ -50,8 +60,8 @@ def written(
         filled = [[tokenizer.pad_token_id] * (longest - len(ids)) + ids for ids in some]
         mask = [[0] * (longest - len(ids)) + [1] * len(ids) for ids in some]
         made = model.generate(
-            input_ids=torch.tensor(filled),
-            attention_mask=torch.tensor(mask),
+            input_ids=torch.tensor(filled, device=model.device),
+            attention_mask=torch.tensor(mask, device=model.device),
             max_new_tokens=most,
             do_sample=False,
             eos_token_id=tokenizer.eos_token_id,

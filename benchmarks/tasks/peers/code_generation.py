@@ -19,7 +19,8 @@ def code_generation(job: Job, raw: Any, tokenizer: Any) -> dict[str, float]:
 
     model = train(job, raw, tokenizer, encode)
     examples = [encode(row) for row in raw["test"]]
-    made = written(model, tokenizer, [prompt for prompt, _ in examples], task["generation"]["max_new_tokens"])
+    prompts, most = [prompt for prompt, _ in examples], task["generation"]["max_new_tokens"]
+    made = written(model, tokenizer, prompts, most, job["evaluation_batch_size"])
     valid = sum(is_python(text) for text in made)
     return {"loss": token_loss(model, examples), "syntax_valid": valid / len(made)}
 

@@ -13,7 +13,8 @@ from benchmarks.tasks.peers.training import Job, arguments, serve
 
 
 def embedding(job: Job, raw: Any, tokenizer: Any) -> dict[str, float]:
-    model = sentence_transformers.SentenceTransformer(job["checkpoint"], device="cpu")
+    device = "cpu" if job["accelerator"] == "cpu" else "cuda"
+    model = sentence_transformers.SentenceTransformer(job["checkpoint"], device=device)
     model.max_seq_length = job["max_length"]
     scored = "score" in raw["train"].column_names
     return pairs_by_score(job, raw, model) if scored else pairs_in_batch(job, raw, model)

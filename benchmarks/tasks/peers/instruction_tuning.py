@@ -21,8 +21,8 @@ def instruction_tuning(job: Job, raw: Any, tokenizer: Any) -> dict[str, float]:
 
     model = train(job, raw, tokenizer, encode)
     examples = [encode(row) for row in raw["test"]]
-    most = job["task"]["generation"]["max_new_tokens"]
-    made = written(model, tokenizer, [prompt for prompt, _ in examples], most)
+    prompts, most = [prompt for prompt, _ in examples], job["task"]["generation"]["max_new_tokens"]
+    made = written(model, tokenizer, prompts, most, job["evaluation_batch_size"])
     scorer = RougeScorer(["rougeL"])
     scores = [
         scorer.score(row["response"], text)["rougeL"].fmeasure

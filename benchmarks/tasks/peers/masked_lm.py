@@ -19,7 +19,8 @@ def masked_lm(job: Job, raw: Any, tokenizer: Any) -> dict[str, float]:
     rows = list(encoded["test"])
     size = job["evaluation_batch_size"]
     batches = [rows[start : start + size] for start in range(0, len(rows), size)] * DRAWS
-    return {"loss": masked_loss(trainer.model.eval(), [collator(batch) for batch in batches])}
+    model = trainer.model.eval()
+    return {"loss": masked_loss(model, [collator(batch).to(model.device) for batch in batches])}
 
 
 def masked_loss(model: Any, batches: list[dict[str, torch.Tensor]]) -> float:

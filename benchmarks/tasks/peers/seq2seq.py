@@ -28,7 +28,7 @@ def seq2seq(job: Job, raw: Any, tokenizer: Any) -> dict[str, float]:
         rows = encoded["test"].select(
             range(start, min(start + job["evaluation_batch_size"], len(encoded["test"])))
         )
-        batch = collator(list(rows))
+        batch = collator(list(rows)).to(model.device)
         with torch.inference_mode():
             logits = model(**batch).logits
             made = model.generate(

@@ -20,7 +20,8 @@ def summarization(job: Job, raw: Any, tokenizer: Any) -> dict[str, float]:
 
     model = train(job, raw, tokenizer, encode)
     examples = [encode(row) for row in raw["test"]]
-    made = written(model, tokenizer, [prompt for prompt, _ in examples], task["generation"]["max_new_tokens"])
+    prompts, most = [prompt for prompt, _ in examples], task["generation"]["max_new_tokens"]
+    made = written(model, tokenizer, prompts, most, job["evaluation_batch_size"])
     scorer = RougeScorer(["rougeL"], use_stemmer=True)
     scores = [
         scorer.score(row["target"], text)["rougeL"].fmeasure

@@ -53,7 +53,8 @@ def arguments(job: Job, folder: str, **more: Any) -> dict[str, Any]:
         "greater_is_better": job["greater_is_better"],
         "report_to": "none",
         "disable_tqdm": True,
-        "use_cpu": True,
+        "use_cpu": job["accelerator"] == "cpu",
+        "bf16": job["precision"] == "bf16",
         **more,
     }
 
