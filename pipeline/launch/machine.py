@@ -67,7 +67,9 @@ def _precision(accelerator: str) -> str:
 
 def _there(accelerator: str) -> int:
     """How many processes it can serve here."""
-    return {"gpu": _gpus, "mps": lambda: int(_has_mps()), "cpu": usable_cpus}[accelerator]()
+    if accelerator == "cpu":
+        return usable_cpus()
+    return _gpus() if accelerator == "gpu" else int(_has_mps())
 
 
 def look(hardware: Hardware) -> Machine:
