@@ -177,8 +177,7 @@ def test_cut_off_and_resumed_it_ends_as_if_it_had_not_been(
     train: Callable[..., Run], reviewing: list[str], tmp_path: Path, precision: str, how: signal.Signals
 ) -> None:
     # Long enough to be still under way when the signal comes.
-    keys = [*reviewing, *CUT_KEYS, "trainer.max_epochs=12", *ON_DEVICE, f"hardware.precision={precision}"]
-    keys += ["hardware.micro_batch=4", "hardware.workers=2"]
+    keys = [*reviewing, *ON_DEVICE, *CUT_KEYS, "trainer.max_epochs=12", f"hardware.precision={precision}"]
     cut = tmp_path / "cut"
     cut.mkdir()
     process = start(cut, keys)
@@ -261,7 +260,7 @@ def test_what_is_drawn_is_drawn_again(train: Callable[..., Run], tmp_path: Path)
     families.with_head("llama", "AutoModelForCausalLM", tmp_path / "checkpoint")
     keys = ["task=text_to_text", "strategy=full", "model=auto", f"model.checkpoint={tmp_path / 'checkpoint'}"]
     keys += ["data=files", f"data.train={SAMPLES / 'text_to_text.jsonl'}", "trainer.max_epochs=2"]
-    keys += ["trainer.batch_size=8", "trainer.log_every=1", "task.generation.max_new_tokens=8"]
+    keys += ["trainer.batch_size=8", "trainer.log_every=1", "trainer.monitor=val/loss", QUICK]
     drawn = [*keys, "task.generation.do_sample=true", "task.generation.top_p=0.9", "hardware.precision=32"]
     run, again = train(*drawn), train(*drawn)
     assert scores_of(run) == scores_of(again)
@@ -277,6 +276,6 @@ def test_what_is_not_trained_is_scored_there_too(
     """Labels that a model knows by their embeddings, and by how likely they are after a text."""
     folder = families.with_head(family, auto_class(family), tmp_path / "checkpoint")
     keys = ["train=false", "model=auto", f"model.checkpoint={folder}", "data=files", "hardware.precision=32"]
-    run = train(*keys, f"data.test={SAMPLES / 'text_classification.jsonl'}")
+    run = train(*keys, f"data.test={SAMPLES / 'text_classification.jsonl'}", "data.audit=off")
     assert run.evaluate(ON_CPU) == pytest.approx(scores_of(run), abs=1e-3)
     assert len(run.predict(questions("text_classification"))) == 5
