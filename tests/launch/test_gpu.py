@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +77,9 @@ RUNS = [
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of random models is kept."""
     monkeypatch.setenv("HYDRATUNE_CACHE", str(tmp_path / "cache"))
-    yield
 
 
 @pytest.fixture
@@ -94,7 +93,7 @@ def train(tmp_path: Path) -> Callable[..., Run]:
 
 
 @pytest.fixture
-def reviewing(minilm: Path, tiny_bert: Path, reviews: Path) -> list[str]:
+def reviewing(tiny_bert: Path, reviews: Path) -> list[str]:
     """A small classifier of made-up reviews, without a word of where it is to run."""
     return [key for key in small_keys(tiny_bert, reviews) if not key.startswith("hardware")]
 
