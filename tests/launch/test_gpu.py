@@ -13,6 +13,9 @@ import torch
 import yaml
 
 from pipeline import Run
+from pipeline.launch.hardware import Hardware
+from pipeline.launch.machine import look
+from pipeline.launch.speed import matrix_rate
 from pipeline.models.heads import AUTO_CLASSES, heads_of
 from tests.conftest import LEARNING, small_keys
 from tests.launch.test_resume import KEYS as CUT_KEYS
@@ -136,6 +139,13 @@ def test_learns_on_the_device(train: Callable[..., Run], reviewing: list[str], p
         assert allocations() > before, "nothing was computed there"
         chosen = "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "32"
         assert machine_of(run)["precision"] == (chosen if precision == "auto" else precision)
+
+
+def test_the_plan_knows_the_device_and_how_fast_it_is(reviewing: list[str]) -> None:
+    lines = Run.plan([*reviewing, *ON_DEVICE, "hardware.precision=32"])
+    assert lines["machine"].startswith(f"1 × {DEVICE}")
+    machine = look(Hardware(accelerator=DEVICE, devices=1, precision="32", threads=1))
+    assert matrix_rate(machine) > 1e9
 
 
 def test_float32_takes_the_steps_of_a_cpu(train: Callable[..., Run], reviewing: list[str]) -> None:
