@@ -72,7 +72,8 @@ class Numbered:
 
 
 class TextData(LightningDataModule):
-    """Batches of the prepared splits; ``raw`` are the rows of data that they were encoded from.
+    """Batches of the prepared splits; ``raw`` are the rows of data that they were encoded from, ``pin_memory`` whether
+    a GPU fetches them.
 
     Its state is the position in the training data: batches consumed, not prefetched, of the epoch under way.
     """
@@ -89,6 +90,7 @@ class TextData(LightningDataModule):
         workers: int,
         world_size: int,
         rank: int,
+        pin_memory: bool = False,
         raw: Mapping[str, Dataset] | None = None,
         changes: WordChanges | None = None,
         stream: TrainingStream | None = None,
@@ -97,7 +99,7 @@ class TextData(LightningDataModule):
         super().__init__()
         self.raw, self.changes = raw or {}, changes
         self.splits, self.settings, self.seed, self.workers = splits, trainer, seed, workers
-        self.world_size, self.rank = world_size, rank
+        self.world_size, self.rank, self.pin_memory = world_size, rank, pin_memory
         self.collate = Collate(task, tokenizer)
         self.validation_names = [name for name in splits if name.split("_")[0] == "validation"]
         self.training_batches: TrainingBatches | StreamedBatches | None = None
@@ -122,7 +124,7 @@ class TextData(LightningDataModule):
             collate_fn=self.collate,
             num_workers=self.workers,
             generator=torch.Generator().manual_seed(self.seed),
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=self.pin_memory,
             persistent_workers=False,
         )
 
@@ -157,7 +159,9 @@ class TextData(LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         assert self.training_batches is not None
         if isinstance(self.training_batches, StreamedBatches):
-            return StreamLoader(self.training_batches, workers=self.workers, seed=self.seed)
+            return StreamLoader(
+                self.training_batches, workers=self.workers, seed=self.seed, pin_memory=self.pin_memory
+            )
         rows = Numbered(self.splits["train"])
         if self.changes is None:
             return self._loader(rows, self.training_batches)

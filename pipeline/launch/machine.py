@@ -37,7 +37,9 @@ class Machine:
 @cache
 def _gpus() -> int:
     """GPUs that torch can use; torch is only asked where there is a device at all."""
-    if not (Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists() or os.name == "nt"):
+    # NVIDIA's driver, AMD's, and either of them under WSL.
+    devices = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+    if not (any(Path(device).exists() for device in devices) or os.name == "nt"):
         return 0
     import torch
 
@@ -63,12 +65,19 @@ def _precision(accelerator: str) -> str:
     return "bf16" if accelerator == "cpu" and _has_amx() else "32"
 
 
+def _there(accelerator: str) -> int:
+    """How many processes it can serve here."""
+    if accelerator == "cpu":
+        return usable_cpus()
+    return _gpus() if accelerator == "gpu" else int(_has_mps())
+
+
 def look(hardware: Hardware) -> Machine:
     """What `hardware` comes to here. Raises BadInput for an accelerator that this machine does not have."""
     accelerator = hardware.accelerator
     if accelerator == "auto":
         accelerator = "gpu" if _gpus() else "mps" if _has_mps() else "cpu"
-    there = {"gpu": _gpus(), "mps": int(_has_mps()), "cpu": usable_cpus()}[accelerator]
+    there = _there(accelerator)
     devices = hardware.devices
     if devices == "auto":
         devices = there if accelerator == "gpu" else 1
@@ -85,10 +94,18 @@ def look(hardware: Hardware) -> Machine:
 
 
 def resolve(run: RunDirectory, hardware: Hardware) -> Machine:
-    """The run's machine settings: read when it started before, decided and written when this is its first start."""
+    """The run's machine settings: read when it started before, decided and written when this is its first start.
+
+    Raises BadInput where it started on an accelerator that this machine does not have.
+    """
     path = run.folder / "resolved.yaml"
     if path.exists():
-        return Machine(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        machine = Machine(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        # Fewer cores only take longer.
+        if machine.accelerator != "cpu" and machine.world_size > (there := _there(machine.accelerator)):
+            what = f"{run.folder} computes on {machine.world_size} {machine.accelerator}, and this machine has {there}"
+            raise BadInput(Problem("resume", what, "a machine like the one it started on, or a new run"))
+        return machine
     machine = look(hardware)
     write_whole(path, yaml.safe_dump(asdict(machine), sort_keys=False))
     return machine

@@ -175,6 +175,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         workers=spec.hardware.workers,
         world_size=machine.world_size,
         rank=rank(),
+        pin_memory=machine.accelerator == "gpu",
         raw=load_splits(prepared.folder, "raw"),
         changes=changes(spec.data.augmentation, tokenizer, spec.seed) if spec.train else None,
         stream=_stream(spec, prepared, plan, tokenizer),

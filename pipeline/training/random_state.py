@@ -8,7 +8,7 @@ import torch
 
 
 def capture() -> dict[str, Any]:
-    """States of Python, NumPy, torch and every GPU; loads with ``torch.load(weights_only=True)``."""
+    """States of Python, NumPy, torch and this process's GPU; loads with ``torch.load(weights_only=True)``."""
     version, internal, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
@@ -21,7 +21,9 @@ def capture() -> dict[str, Any]:
             float(cached),
         ],
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        # Other processes compute on the other GPUs, and asking for their states would take memory of each. A process
+        # that never used a GPU has nothing to keep.
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
     }
 
 
@@ -32,5 +34,5 @@ def restore(state: dict[str, Any]) -> None:
     name, keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state["torch"].cpu())
-    if state["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"].cpu())

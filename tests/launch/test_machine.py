@@ -59,3 +59,15 @@ def test_a_run_keeps_what_it_first_started_with(four_cores, tmp_path: Path, monk
     first = resolve(run, Hardware(precision="bf16"))
     monkeypatch.setattr(machine, "usable_cpus", lambda: 64)
     assert resolve(run, Hardware()) == first == Machine("cpu", 1, "bf16", None, 4)
+
+
+def test_a_run_goes_on_only_where_there_is_what_it_started_with(four_cores, tmp_path: Path, monkeypatch):
+    run = RunDirectory(tmp_path)
+    monkeypatch.setattr(machine, "_gpus", lambda: 2)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (8, 0))
+    first = resolve(run, Hardware())
+    monkeypatch.setattr(machine, "_gpus", lambda: 1)
+    with pytest.raises(BadInput, match="computes on 2 gpu, and this machine has 1"):
+        resolve(run, Hardware())
+    monkeypatch.setattr(machine, "_gpus", lambda: 4)
+    assert resolve(run, Hardware()) == first

@@ -28,7 +28,7 @@ KEYS = [
 
 def outcome(run: Path) -> dict[str, str]:
     """Hashes of everything that must not depend on interruptions."""
-    last = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    last = torch.load(run / "checkpoints/last.ckpt", map_location="cpu", weights_only=True)
     tensors = {f"weights {name}": value for name, value in last["state_dict"].items()}
     for number, state in last["optimizer_states"][0]["state"].items():
         tensors |= {f"optimizer {number} {name}": value for name, value in state.items()}

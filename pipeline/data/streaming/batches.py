@@ -167,14 +167,16 @@ class StreamedBatches(IterableDataset):
 class StreamLoader(DataLoader):
     """Each iteration is the next epoch. Raises RunFailed for data that cannot be read or encoded."""
 
-    def __init__(self, batches: StreamedBatches, *, workers: int, seed: int) -> None:
+    def __init__(
+        self, batches: StreamedBatches, *, workers: int, seed: int, pin_memory: bool = False
+    ) -> None:
         # A generator of its own: starting an iterator must not draw from the generator that dropout uses.
         super().__init__(
             batches,
             batch_size=None,
             num_workers=workers,
             generator=torch.Generator().manual_seed(seed),
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=pin_memory,
         )
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
