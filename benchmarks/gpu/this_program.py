@@ -47,6 +47,7 @@ def train(case: Case, made: list[Block], clock: Clock, device: torch.device) -> 
     from pipeline.strategies.base import trained_keys
     from pipeline.tasks.causal_lm import CausalLM
     from pipeline.training import interruption
+    from pipeline.training.frozen_weights import frozen_matrices
     from pipeline.training.module import FineTuning
     from pipeline.training.optimizers import AdamW
     from pipeline.training.schedulers import Constant
@@ -59,6 +60,9 @@ def train(case: Case, made: list[Block], clock: Clock, device: torch.device) -> 
     with device:
         model: Any = with_random_weights(AutoModelForCausalLM, case.shape.config(case.length))
         model = strategy.adapt(model)
+    # As the module does itself, with a copy of the float32 weights on the CPU, which would take longer than the rest.
+    for weight in frozen_matrices(model):
+        weight.data = weight.data.bfloat16()
     if case.checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     tokenizer: Any = SimpleNamespace(pad_token_id=0)
