@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     settings = {name: getattr(options, name) for name in ("warmup", "steps", "seconds", "rounds")}
     result = report.begin(device, peaks, settings)
+    result["stamp"]["commit"] = result["stamp"]["commit"] or options.commit
     cases = QUICK if options.quick else CASES
     for case in cases:
         if options.cases and case.name not in options.cases:
@@ -66,6 +67,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=10, help="timed steps")
     parser.add_argument("--seconds", type=float, default=4.0, help="no timed step begins later than this")
     parser.add_argument("--rounds", type=int, default=2, help="times that each side has its turn")
+    parser.add_argument("--commit", help="of these files, where they are no checkout of git")
     parser.add_argument("--output", type=Path, help=f"default: {OUTPUT.name} beside the other results")
     options = parser.parse_args(arguments)
     options.output = options.output or (None if options.quick else OUTPUT)

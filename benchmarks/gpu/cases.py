@@ -62,8 +62,8 @@ class Case:
 
 
 CASES = (
-    Case(LLAMA_1B, "full", batch=4, learning_rate=1e-4),
-    Case(LLAMA_1B, "lora", batch=4, learning_rate=1e-3),
+    Case(LLAMA_1B, "full", batch=2, learning_rate=1e-4),
+    Case(LLAMA_1B, "lora", batch=2, learning_rate=1e-3),
     Case(LLAMA_8B, "full", batch=1, learning_rate=1e-4),
     Case(LLAMA_8B, "lora", batch=1, learning_rate=1e-3),
     Case(LLAMA_8B, "lora", batch=2, learning_rate=1e-3, checkpointing=True),

@@ -54,6 +54,15 @@ def model_of(case: Case, device: torch.device) -> Any:
 
 def train(case: Case, rows: list[dict[str, list[int]]], clock: Clock, device: torch.device) -> None:
     """Trains until the clock has enough."""
+    precision = torch.backends.fp32_precision
+    try:
+        _train(case, rows, clock, device)
+    finally:
+        # Trainer allows TF32 in the whole process, in a way that Lightning stumbles over when it asks.
+        torch.backends.fp32_precision = precision
+
+
+def _train(case: Case, rows: list[dict[str, list[int]]], clock: Clock, device: torch.device) -> None:
     with tempfile.TemporaryDirectory() as folder:
         trainer = _InOrder(
             model=model_of(case, device),

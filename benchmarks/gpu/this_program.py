@@ -29,6 +29,11 @@ class _Timing(Callback):
             self.clock.losses.append(float(trainer.callback_metrics["train/loss"]))
         trainer.should_stop = self.clock.ended(batch_idx + 1)
 
+    def on_train_end(self, trainer: Any, module: Any) -> None:
+        # Lightning would copy all of it to the CPU now, where nobody looks at it.
+        module.model = torch.nn.Identity()
+        trainer.strategy.optimizers = []
+
 
 def strategy_of(case: Case) -> Any:
     from pipeline.strategies.full import Full
