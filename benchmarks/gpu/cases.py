@@ -8,6 +8,8 @@ from typing import Any
 # Full fine-tuning in mixed precision, bytes a weight: itself, its gradient and AdamW's two moments in float32 (4 each),
 # and the bfloat16 copy that autocast keeps for the backward pass.
 FULL_BYTES = 18
+# Of the GPU's memory, what activations take at the very least.
+ACTIVATIONS = 0.05
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ class _Timing(Callback):
             self.clock.losses.append(float(trainer.callback_metrics["train/loss"]))
         trainer.should_stop = self.clock.ended(batch_idx + 1)
 
+    def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
+        self.on_train_end(trainer, module)
+
     def on_train_end(self, trainer: Any, module: Any) -> None:
         # Lightning would copy all of it to the CPU now, where nobody looks at it.
         module.model = torch.nn.Identity()

@@ -53,7 +53,7 @@ def build_trainer(
     for message in _SETTLED:
         warnings.filterwarnings("ignore", message)
     # What makes torch deterministic also fills all new memory with NaN, to show up who reads it unwritten: at a price.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     every = settings.evaluate_every
     by_steps = every != "epoch"
     return Trainer(
