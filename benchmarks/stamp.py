@@ -2,17 +2,16 @@
 
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 
 def stamp() -> dict[str, Any]:
     """Beside what a run's manifest records: processor model, and the packages of the other side."""
-    from pipeline.runs.environment import environment
+    from pipeline.runs.environment import environment, version_of
 
     known = environment()
-    packages = {**known["packages"], **{name: version(name) for name in ("accelerate", "scikit-learn")}}
+    packages = {**known["packages"], **{name: version_of(name) for name in ("accelerate", "scikit-learn")}}
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": known["commit"],

@@ -17,7 +17,7 @@ def environment() -> dict[str, Any]:
     """Versions and machine, as written to the manifest. Reads metadata only; nothing heavy is imported."""
     return {
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: version_of(name) for name in _PACKAGES},
         "machine": {
             "system": platform.platform(),
             "processor": platform.machine(),
@@ -28,7 +28,8 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """Of an installed package; None where it is missing, or is no more than a folder on the path."""
     try:
         return version(name)
     except PackageNotFoundError:

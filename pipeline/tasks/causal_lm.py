@@ -162,11 +162,11 @@ class CausalLM(Task):
         For a document that fits a block it is the loss that the model itself gives for ``labels``.
         """
         from pipeline.tasks.chosen_logits import outputs_at
-        from pipeline.tasks.token_loss import IGNORED, token_loss
+        from pipeline.tasks.token_loss import IGNORED, chosen_loss
 
         wanted = batch["targets"] != IGNORED
         _, logits = outputs_at(model, self.forward_inputs(batch), wanted)
-        loss, weight = token_loss(logits, batch["targets"][wanted])
+        loss, weight = chosen_loss(logits, batch["targets"][wanted])
         return Output(loss, weight, targets={"tokens": weight, "bytes": batch["bytes"].sum()})
 
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> list[list[list[int]]]:

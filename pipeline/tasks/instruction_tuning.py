@@ -157,13 +157,13 @@ class InstructionTuning(Task):
         from torch.nn.functional import pad
 
         from pipeline.tasks.chosen_logits import outputs_at
-        from pipeline.tasks.token_loss import IGNORED, token_loss
+        from pipeline.tasks.token_loss import IGNORED, chosen_loss
 
         targets = batch["labels"][:, 1:]
         wanted = targets != IGNORED
         # A token is predicted from those before it.
         _, logits = outputs_at(model, self.forward_inputs(batch), pad(wanted, (0, 1)))
-        return Output(*token_loss(logits, targets[wanted], smoothing))
+        return Output(*chosen_loss(logits, targets[wanted], smoothing))
 
     def score(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
         """The loss, without smoothing, and the last answer as the model writes it."""

@@ -143,7 +143,7 @@ class MaskedLM(Task):
 
         from pipeline.tasks.chosen_logits import outputs_at
         from pipeline.tasks.language.masking import masked
-        from pipeline.tasks.token_loss import IGNORED, token_loss
+        from pipeline.tasks.token_loss import IGNORED, chosen_loss
 
         ids, labels = masked(
             batch["input_ids"], batch["words"], draws, self.mask_share, batch["mask"], batch["vocabulary"]
@@ -151,7 +151,7 @@ class MaskedLM(Task):
         chosen = labels != IGNORED
         outputs, logits = outputs_at(model, {**self.forward_inputs(batch), "input_ids": ids}, chosen)
         targets = labels[chosen]
-        loss, weight = token_loss(logits, targets)
+        loss, weight = chosen_loss(logits, targets)
         counts = {"nats": loss, "tokens": weight, "right": (logits.argmax(-1) == targets).sum()}
         if self.next_sentence:
             answers, asked = outputs.seq_relationship_logits.float(), batch["next_sentence"]

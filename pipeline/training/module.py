@@ -13,6 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from pipeline.errors import Diverged
 from pipeline.runs.splits import prefix_of
 from pipeline.training import interruption
+from pipeline.training.frozen_weights import AUTOCAST, Lowered
 from pipeline.training.mixup import Mixup
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
@@ -65,6 +66,19 @@ class FineTuning(LightningModule):
         self.test_sink: Sink | None = None  # gets what the model says of every test row
         self._step_loss: Tensor | None = None
         self._step_weight: Tensor | None = None
+        self._lowered: Lowered | None = None
+
+    # Where it computes
+
+    def setup(self, stage: str) -> None:
+        # Before Lightning moves the model to the GPU, and teardown is after it has come back.
+        if dtype := AUTOCAST.get(str(self.trainer.precision)):
+            self._lowered = Lowered(self.model, dtype)
+
+    def teardown(self, stage: str) -> None:
+        if self._lowered is not None:
+            self._lowered.restore()
+            self._lowered = None
 
     # Training
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, SimpleProfiler
@@ -51,6 +52,8 @@ def build_trainer(
     """Everything that the run's numbers depend on is decided by the caller, nothing by Lightning's defaults."""
     for message in _SETTLED:
         warnings.filterwarnings("ignore", message)
+    # What makes torch deterministic also fills all new memory with NaN, to show up who reads it unwritten: at a price.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     every = settings.evaluate_every
     by_steps = every != "epoch"
     return Trainer(

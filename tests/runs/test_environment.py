@@ -32,7 +32,7 @@ def test_only_the_cores_that_are_allowed_count():
 
 
 def test_a_package_that_is_not_there_is_none():
-    assert environment._version("no-such-package-at-all") is None
+    assert environment.version_of("no-such-package-at-all") is None
 
 
 def test_the_commit_is_that_of_the_checkout():

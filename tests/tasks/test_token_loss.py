@@ -5,7 +5,7 @@ import torch
 import transformers
 
 from pipeline.tasks import token_loss as module
-from pipeline.tasks.token_loss import IGNORED, token_loss
+from pipeline.tasks.token_loss import IGNORED, chosen_loss, token_loss
 
 
 @pytest.fixture
@@ -38,6 +38,22 @@ def test_chunks_change_nothing(batch, smoothing, monkeypatch: pytest.MonkeyPatch
     loss, count = token_loss(*batch, smoothing)
     torch.testing.assert_close(loss, expected)
     assert count == 17
+
+
+@pytest.mark.parametrize("chunk", [4, 100])
+def test_tokens_that_are_chosen_already(batch, chunk, monkeypatch: pytest.MonkeyPatch):
+    """And chunks that the backward pass computes again have the gradient, to the bit."""
+    monkeypatch.setattr(module, "_CHUNK", chunk)
+    wanted = batch[1] != IGNORED
+    logits, targets = batch[0][wanted].requires_grad_(), batch[1][wanted]
+    loss, count = chosen_loss(logits, targets)
+    assert (loss, count) == token_loss(*batch)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    kept = sum(
+        torch.nn.functional.cross_entropy(some, right, reduction="sum")
+        for some, right in zip(logits.split(chunk), targets.split(chunk), strict=True)
+    )
+    assert torch.equal(gradient, torch.autograd.grad(kept, logits)[0])
 
 
 def test_without_targets_there_is_no_loss_but_a_graph(batch):

@@ -1,0 +1,116 @@
+"""One side: this program, as a run on a GPU trains."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+
+from benchmarks.gpu.cases import Case
+from benchmarks.gpu.clock import Clock
+from benchmarks.gpu.tokens import encoded
+from pipeline.tasks.language.packing import Block
+
+
+class _Timing(Callback):
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
+        self.clock.begins(batch_idx)
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if batch_idx < self.clock.warmup:
+            self.clock.losses.append(float(trainer.callback_metrics["train/loss"]))
+        trainer.should_stop = self.clock.ended(batch_idx + 1)
+
+    def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
+        self.on_train_end(trainer, module)
+
+    def on_train_end(self, trainer: Any, module: Any) -> None:
+        # Lightning would copy all of it to the CPU now, where nobody looks at it.
+        module.model = torch.nn.Identity()
+        trainer.strategy.optimizers = []
+
+
+def strategy_of(case: Case) -> Any:
+    from pipeline.strategies.full import Full
+    from pipeline.strategies.lora import Lora
+
+    return Full() if case.strategy == "full" else Lora(modules="all-linear")
+
+
+def train(case: Case, made: list[Block], clock: Clock, device: torch.device) -> None:
+    """Trains until the clock has enough. The batches come in the order of ``made``."""
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM
+
+    from pipeline.data.module import TextData
+    from pipeline.models.loading import with_random_weights
+    from pipeline.strategies.base import trained_keys
+    from pipeline.tasks.causal_lm import CausalLM
+    from pipeline.training import interruption
+    from pipeline.training.frozen_weights import frozen_matrices
+    from pipeline.training.module import FineTuning
+    from pipeline.training.optimizers import AdamW
+    from pipeline.training.schedulers import Constant
+    from pipeline.training.trainer import build_trainer
+    from pipeline.training.trainer_spec import TrainerSpec
+
+    settings = TrainerSpec(batch_size=case.batch, max_steps=clock.total, group_by_length=False)
+    task, strategy = CausalLM(max_length=case.length), strategy_of(case)
+    torch.manual_seed(0)
+    with device:
+        model: Any = with_random_weights(AutoModelForCausalLM, case.shape.config(case.length))
+        model = strategy.adapt(model)
+    # As the module does itself, with a copy of the float32 weights on the CPU, which would take longer than the rest.
+    for weight in frozen_matrices(model):
+        weight.data = weight.data.bfloat16()
+    if case.checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    tokenizer: Any = SimpleNamespace(pad_token_id=0)
+    rows = Dataset.from_dict(encoded(made))
+    data = TextData(
+        {"train": rows}, task, tokenizer, settings, seed=0, micro_batch=None, workers=0, world_size=1, rank=0
+    )
+    data.training_batches = [
+        list(range(start, start + case.batch)) for start in range(0, len(made), case.batch)
+    ]
+    module = FineTuning(
+        model,
+        task=task,
+        strategy=strategy,
+        optimizer=AdamW(lr=case.learning_rate),
+        scheduler=Constant(warmup_steps=0),
+        head={},
+        trained=trained_keys(model),
+        total_steps=clock.total,
+        log_every=settings.log_every,
+        monitor=None,
+        mode="min",
+        validation_names=[],
+    )
+    with tempfile.TemporaryDirectory() as folder, interruption.listening():
+        trainer = build_trainer(
+            settings,
+            folder=Path(folder),
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            world_size=1,
+            precision="bf16",
+            accumulate=1,
+            epochs=1,
+            total_steps=clock.total,
+            callbacks=[_Timing(clock)],
+            loggers=[],
+        )
+        try:
+            trainer.fit(module, datamodule=data)
+        finally:
+            # Lightning's settings of the whole process: the other side has its own.
+            torch.use_deterministic_algorithms(False)
+            os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
