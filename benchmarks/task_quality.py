@@ -73,7 +73,8 @@ def _side_by_side(options: argparse.Namespace, result: dict[str, Any]) -> bool:
     failed = False
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
         parts = {}
-        for name, seed in product(options.pairs, options.seeds):
+        # Seed by seed: what is cut off has whole seeds.
+        for seed, name in product(options.seeds, options.pairs):
             if all((name, seed, side) in known for side in options.sides):
                 continue
             part = Path(folder, f"{name}-{seed}.json")
