@@ -1,11 +1,12 @@
 """Does it learn as well as what a user would write instead? Every task on real data, side by side.
 
     python -m benchmarks.task_quality --data FOLDER [--pairs stsb_regression,…] [--seeds 0,1,2] [--jobs 8]
+    python -m benchmarks.task_quality --merge HERE.json THERE.json
 
 FOLDER holds the public data sets (benchmarks/README.md says which). Each pair and seed is one run of this program and
 one of a peer, transformers' or sentence-transformers' trainer: whole processes that take turns, on the same rows with
 the same hyperparameters.
-Results are written after every run, and --resume goes on from what is there.
+Results are written after every run, and --resume goes on from what is there; --merge adds what other machines found.
 """
 
 import argparse
@@ -29,20 +30,43 @@ from benchmarks.tasks.new_seq2seq import save_new
 from benchmarks.tasks.pairs import PAIRS, Pair
 
 OUTPUT = Path(__file__).parent / "results/tasks.json"
-COLUMNS = ("pair", "score", "hydratune", "peer", "difference", "seeds")
+COLUMNS = ("pair", "steps", "score", "hydratune", "peer", "difference", "seeds")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 where a pair failed."""
     options = _parse(arguments)
-    result: dict[str, Any] = {"stamp": stamp(), "settings": {}, "runs": []}
-    if options.resume and options.output.exists():
-        before = json.loads(options.output.read_text())
-        result["settings"], result["runs"] = before["settings"], before["runs"]
-    failed = (_side_by_side if options.jobs > 1 else _one_after_another)(options, result)
+    result: dict[str, Any] = {"stamps": [], "settings": {}, "runs": []}
+    if (options.resume or options.merge) and options.output.exists():
+        result = json.loads(options.output.read_text())
+    if options.merge:
+        for file in options.merge:
+            add(result, json.loads(file.read_text()))
+        _write(options.output, result)
+        failed = False
+    else:
+        failed = (_side_by_side if options.jobs > 1 else _one_after_another)(options, result)
     if result["runs"]:
         print(options.output.with_suffix(".md").read_text())
     return int(failed)
+
+
+def add(result: dict[str, Any], found: dict[str, Any]) -> None:
+    """Bring runs of elsewhere into ``result``, in place of those that were made with other settings."""
+    for name, settings in found["settings"].items():
+        take_settings(result, name, settings)
+    known = {(run["pair"], run["seed"], run["side"]) for run in result["runs"]}
+    for run in found["runs"]:
+        if (run["pair"], run["seed"], run["side"]) not in known:
+            where = number_of(result, found["stamps"][run["stamp"]])
+            result["runs"].append({**run, "stamp": where})
+
+
+def number_of(result: dict[str, Any], stamped: dict[str, Any]) -> int:
+    """A stamp's place among those of the result: one for each date, commit, machine and set of versions."""
+    if stamped not in result["stamps"]:
+        result["stamps"].append(stamped)
+    return result["stamps"].index(stamped)
 
 
 def _one_after_another(options: argparse.Namespace, result: dict[str, Any]) -> bool:
@@ -51,13 +75,14 @@ def _one_after_another(options: argparse.Namespace, result: dict[str, Any]) -> b
         with new_model(pair, options.data) as new:
             given = overrides(pair, options.data, seed, options, new)
             job = job_of(name, given)
-            take_settings(result, pair, job)
+            take_settings(result, name, settings_of(pair, job))
             for side in options.sides:
                 key = {"pair": name, "seed": seed, "side": side}
                 if any(key.items() <= run.items() for run in result["runs"]):
                     continue
                 scores = (_this_program if side == SIDES[0] else _peer)(pair, given, job)
-                result["runs"].append({**key, "scores": scores, "commit": result["stamp"]["commit"]})
+                where = {"stamp": number_of(result, stamp()), "on": f"{job.accelerator}, {job.precision}"}
+                result["runs"].append({**key, "scores": scores, **where})
                 shown = ", ".join(f"{score} {value:.4f}" for score, value in scores.items())
                 print(f"{time.strftime('%H:%M:%S')} {name} seed {seed} {side}: {shown}", flush=True)
                 _write(options.output, result)
@@ -83,9 +108,7 @@ def _side_by_side(options: argparse.Namespace, result: dict[str, Any]) -> bool:
         for done in as_completed(parts):
             part = parts[done]
             if part.exists():
-                found = json.loads(part.read_text())
-                result["settings"] |= found["settings"]
-                result["runs"] += [r for r in found["runs"] if (r["pair"], r["seed"], r["side"]) not in known]
+                add(result, json.loads(part.read_text()))
                 _write(options.output, result)
             failed |= done.exception() is not None
             print(f"{time.strftime('%H:%M:%S')} {part.stem}: {done.exception() or 'done'}", flush=True)
@@ -118,18 +141,19 @@ def overrides(pair: Pair, data: Path, seed: int, options: argparse.Namespace, ne
     return chosen + ([f"hardware.threads={options.threads}"] if options.threads else [])
 
 
-def take_settings(result: dict[str, Any], pair: Pair, job: TaskJob) -> None:
-    """Note the pair's settings. Runs that were made with others are forgotten."""
-    settings = {
+def settings_of(pair: Pair, job: TaskJob) -> dict[str, Any]:
+    """What both sides have in common, wherever they run."""
+    return {
         "overrides": list(pair.overrides),
-        **{
-            name: getattr(job, name)
-            for name in ("steps", "lr", "batch_size", "max_length", "accelerator", "precision")
-        },
+        **{name: getattr(job, name) for name in ("steps", "lr", "batch_size", "max_length")},
     }
-    if result["settings"].get(pair.name) != settings:
-        result["runs"] = [run for run in result["runs"] if run["pair"] != pair.name]
-    result["settings"][pair.name] = settings
+
+
+def take_settings(result: dict[str, Any], name: str, settings: dict[str, Any]) -> None:
+    """Note a pair's settings. Runs that were made with others are forgotten."""
+    if result["settings"].get(name) != settings:
+        result["runs"] = [run for run in result["runs"] if run["pair"] != name]
+    result["settings"][name] = settings
 
 
 def _this_program(pair: Pair, given: list[str], job: TaskJob) -> dict[str, float]:
@@ -148,10 +172,10 @@ def _peer(pair: Pair, given: list[str], job: TaskJob) -> dict[str, float]:
         return json.loads(found.read_text())
 
 
-def table(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+def table(result: dict[str, Any]) -> list[tuple[str, ...]]:
     """Rows under :data:`COLUMNS`: means and 95 % intervals over the seeds that both sides have."""
-    rows = []
-    for name in dict.fromkeys(run["pair"] for run in runs):
+    rows, runs = [], result["runs"]
+    for name in (name for name in PAIRS if name in result["settings"]):
         by_side = [
             {run["seed"]: run["scores"] for run in runs if (run["pair"], run["side"]) == (name, s)}
             for s in SIDES
@@ -162,7 +186,8 @@ def table(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
             differences = [ours - theirs for ours, theirs in zip(*values, strict=True)]
             arrow = "↑" if higher else "↓"
             numbers = (_shown(values[0]), _shown(values[1]), _shown(differences, "+"))
-            rows.append((name, f"{score} {arrow}", *numbers, str(len(seeds))))
+            steps = f"{result['settings'][name]['steps']:,}"
+            rows.append((name, steps, f"{score} {arrow}", *numbers, str(len(seeds))))
     return rows
 
 
@@ -178,16 +203,16 @@ def _write(output: Path, result: dict[str, Any]) -> None:
     text += "(none of a single seed); "
     text += "the same rows, steps and rates on both sides. "
     text += "[What is compared](../README.md#every-task-against-what-a-user-would-write-instead).\n\n"
-    output.with_suffix(".md").write_text(
-        f"{text}{markdown(table(result['runs']), COLUMNS)}\n{origin(result['stamp'])}.\n"
-    )
+    made = "".join(f"- {origin(stamped)}\n" for stamped in result["stamps"])
+    output.with_suffix(".md").write_text(f"{text}{markdown(table(result), COLUMNS)}\n{made}")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.task_quality", description="Compare with peers."
     )
-    parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
+    parser.add_argument("--data", type=Path, help="the folder of data sets")
+    parser.add_argument("--merge", type=Path, nargs="+", help="add the runs of these files; nothing is run")
     parser.add_argument(
         "--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2]
     )
@@ -205,7 +230,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="a Markdown file goes beside it")
     parser.add_argument("--resume", action="store_true", help="keep the runs that the output file has")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not options.data and not options.merge:
+        parser.error("--data FOLDER: where are the data sets?")
+    return options
 
 
 if __name__ == "__main__":

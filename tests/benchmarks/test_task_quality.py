@@ -12,6 +12,7 @@ from scipy.stats import t
 
 from benchmarks import task_quality
 from benchmarks.runs import ROOT
+from benchmarks.summary import SIDES
 from benchmarks.tasks.pairs import PAIRS
 from pipeline.compose.composing import compose
 from pipeline.compose.run_spec import load
@@ -44,30 +45,63 @@ def test_peers_know_nothing_of_this_program():
     assert not [file.name for file in files if "pipeline" in file.read_text(encoding="utf-8")]
 
 
+MACHINE = {"processor": "a", "cpus": 2}
+STAMP = {"date": "2026-01-01", "commit": "a", "python": "3.11", "packages": {}, "machine": MACHINE}
+
+
+def run(name: str, seed: int, side: str, stamp: int = 0, **scores: float) -> dict[str, Any]:
+    return {"pair": name, "seed": seed, "side": side, "scores": scores, "stamp": stamp, "on": "cpu, 32"}
+
+
 def test_runs_that_were_made_with_other_settings_are_forgotten():
-    pair = PAIRS["codah_choices"]
-    job = SimpleNamespace(steps=9, lr=1e-4, batch_size=16, max_length=512, accelerator="cpu", precision="32")
-    runs = [{"pair": name, "seed": 0} for name in ("codah_choices", "squad_answers")]
+    job = SimpleNamespace(steps=9, lr=1e-4, batch_size=16, max_length=512)
+    settings = task_quality.settings_of(PAIRS["codah_choices"], job)  # type: ignore[arg-type]
+    runs = [run(name, 0, "hydratune") for name in ("codah_choices", "squad_answers")]
     result: dict[str, Any] = {"settings": {}, "runs": runs}
-    task_quality.take_settings(result, pair, job)  # type: ignore[arg-type]
+    task_quality.take_settings(result, "codah_choices", settings)
     assert [run["pair"] for run in result["runs"]] == ["squad_answers"]
 
     result["runs"] = runs
-    task_quality.take_settings(result, pair, job)  # type: ignore[arg-type]
+    task_quality.take_settings(result, "codah_choices", settings)
     assert result["runs"] == runs
-    assert result["settings"]["codah_choices"]["overrides"] == list(pair.overrides)
+    assert result["settings"]["codah_choices"]["overrides"] == list(PAIRS["codah_choices"].overrides)
 
 
 def test_the_table_counts_seeds_that_both_sides_have():
     scores = {("hydratune", 0): 0.8, ("hf_trainer", 0): 0.7, ("hydratune", 1): 0.9, ("hf_trainer", 1): 0.9}
     runs = [
-        {"pair": "codah_choices", "seed": seed, "side": side, "scores": {"accuracy": value, "loss": 1.0}}
+        run("codah_choices", seed, side, accuracy=value, loss=1.0)
         for (side, seed), value in [*scores.items(), (("hydratune", 2), 0.1)]
     ]
-    row, _ = task_quality.table(runs)
+    row, _ = task_quality.table({"settings": {"codah_choices": {"steps": 1200}}, "runs": runs})
     half = t.ppf(0.975, 1) * statistics.stdev([0.1, 0.0]) / 2**0.5
-    assert row[:2] == ("codah_choices", "accuracy ↑")
-    assert row[4:] == (f"+0.0500 ± {half:.4f}", "2")
+    assert row[:3] == ("codah_choices", "1,200", "accuracy ↑")
+    assert row[5:] == (f"+0.0500 ± {half:.4f}", "2")
+
+
+def test_what_other_machines_found_is_added(tmp_path: Path):
+    here, there = ({**STAMP, "machine": {"processor": name, "cpus": 2}} for name in ("here", "there"))
+    files = []
+    for name, machine, runs in (
+        ("first", here, [run("codah_choices", 0, "hydratune", accuracy=0.5, loss=1.0)]),
+        ("second", there, [run("codah_choices", 0, side, accuracy=0.6, loss=1.0) for side in SIDES]),
+        ("other", there, [run("trec_classes", 0, side, accuracy=0.9) for side in SIDES]),
+    ):
+        settings = {runs[0]["pair"]: {"steps": 3}}
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(json.dumps({"stamps": [machine], "settings": settings, "runs": runs}))
+    output = tmp_path / "all.json"
+    assert task_quality.main(["--merge", *map(str, files), "--output", str(output)]) == 0
+    found = json.loads(output.read_text())
+    assert [stamp["machine"]["processor"] for stamp in found["stamps"]] == ["here", "there"]
+    # What was there first is kept.
+    assert [(r["pair"], r["side"], r["stamp"]) for r in found["runs"]] == [
+        ("codah_choices", "hydratune", 0),
+        ("codah_choices", "hf_trainer", 1),
+        ("trec_classes", "hydratune", 1),
+        ("trec_classes", "hf_trainer", 1),
+    ]
+    assert output.with_suffix(".md").read_text().count("\n- 2026-01-01") == 2
 
 
 def test_pairs_that_run_at_once_are_brought_together_and_one_that_fails_stops_no_other(
@@ -79,10 +113,9 @@ def test_pairs_that_run_at_once_are_brought_together_and_one_that_fails_stops_no
         if (name, seed) == ("codah_choices", 1):
             raise RuntimeError("out of memory")
         scores = dict.fromkeys(PAIRS[name].scores, 0.5 + seed)
-        runs = [
-            {"pair": name, "seed": seed, "side": s, "scores": scores} for s in asked["--sides"].split(",")
-        ]
-        Path(asked["--output"]).write_text(json.dumps({"settings": {name: {"steps": 9}}, "runs": runs}))
+        runs = [run(name, seed, side, **scores) for side in asked["--sides"].split(",")]
+        found = {"stamps": [STAMP], "settings": {name: {"steps": 9}}, "runs": runs}
+        Path(asked["--output"]).write_text(json.dumps(found))
         return 1.0
 
     monkeypatch.setattr(task_quality, "process", child)
@@ -98,4 +131,4 @@ def test_pairs_that_run_at_once_are_brought_together_and_one_that_fails_stops_no
     ]
     assert found["settings"] == {"codah_choices": {"steps": 9}, "trec_classes": {"steps": 9}}
     assert "codah_choices-1: out of memory" in capsys.readouterr().out
-    assert "| trec_classes | accuracy ↑ | 1.0000" in output.with_suffix(".md").read_text()
+    assert "| trec_classes | 9 | accuracy ↑ | 1.0000" in output.with_suffix(".md").read_text()
