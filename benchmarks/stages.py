@@ -56,13 +56,13 @@ def from_scratch() -> list[str]:
     from pipeline.compose.composing import compose
     from pipeline.compose.run_spec import load
 
-    model = load(compose(["stage=pretrain"])).model
-    sizes = ", ".join(f"{name}: {value}" for name, value in model.sizes.items())
+    spec = load(compose(["stage=pretrain"]))
+    sizes = ", ".join(f"{name}: {value}" for name, value in spec.model.sizes.items())
     return [
+        f"model={spec.choices['model']}",
         "model.from_scratch=true",
         f"model.sizes={{{sizes}}}",
-        f"model.vocab_size={model.vocab_size}",
-        f"model.dropout={model.dropout}",
+        f"model.vocab_size={spec.model.vocab_size}",
     ]
 
 

@@ -90,6 +90,17 @@ def quality() -> str:
     return _table(COLUMNS, table(result["summary"], result["baseline"]))
 
 
+def pairs() -> str:
+    """The recorded comparison of every task with a peer: the first score of each pair."""
+    from benchmarks.task_quality import COLUMNS, table
+
+    result = json.loads((ROOT / "benchmarks/results/tasks.json").read_text(encoding="utf-8"))
+    first: dict[str, tuple[str, ...]] = {}
+    for row in table(result):
+        first.setdefault(row[0], row)
+    return _table(COLUMNS, list(first.values()))
+
+
 def _groups() -> list[str]:
     """Those that have shipped options, in the order of the help."""
     from pipeline.compose import locations
@@ -109,7 +120,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-TABLES = {made.__name__: made for made in (commands, groups, models, options, quality, tested)}
+TABLES = {made.__name__: made for made in (commands, groups, models, options, pairs, quality, tested)}
 
 
 def generated(text: str) -> str:

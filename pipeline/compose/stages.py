@@ -68,6 +68,10 @@ def compose_stages(whole: Composed) -> list[Stage]:
     for number, name in enumerate(known, start=1):
         try:
             composed[name] = compose([*common, f"stage={name}", "stages=[]", *own.get(name, ())])
+            first = next(iter(composed.values()))
+            if _takes(composed[name], whole) and (model := first.choices["model"]) != whole.choices["model"]:
+                given = [f"stage={name}", "stages=[]", f"model={model}"]
+                composed[name] = compose([*common, *given, *own.get(name, ())])
             stages.append(Stage(composed[name], load(composed[name]), name, number, len(names)))
         except BadInput as error:
             found[name] = error.problems
@@ -75,6 +79,11 @@ def compose_stages(whole: Composed) -> list[Stage]:
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     return stages
+
+
+def _takes(stage: Composed, whole: Composed) -> bool:
+    """Whether a stage has no model of its own, but the one that any call has, so that it takes the first stage's."""
+    return stage.choices["model"] == whole.choices["model"]
 
 
 def told_once(found: Mapping[str, Sequence[Problem]], stages: int) -> list[Problem]:

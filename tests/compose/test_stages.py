@@ -128,6 +128,24 @@ def test_a_later_stage_names_no_model():
     assert set(found) == {"model.checkpoint (stage second)", "seed"}
 
 
+def test_later_stages_take_the_model_that_the_first_one_chooses(write):
+    chosen = PRETRAIN.replace("  - _self_", "  - override /model: electra\n  - _self_")
+    write("conf/stage/first.yaml", chosen)
+    first, second = chain()
+    assert first.spec.choices["model"] == second.spec.choices["model"] == "electra"
+    assert second.spec.model.lora_modules == first.spec.model.lora_modules
+    # What the call says is for all of them.
+    assert [stage.spec.choices["model"] for stage in chain("model=distilbert")] == ["distilbert"] * 2
+    write(
+        "conf/stage/second.yaml", FINETUNE.replace("  - _self_", "  - override /model: roberta\n  - _self_")
+    )
+    found = problems("stages=[first,second]")
+    assert (
+        found["model (stage second)"][1] == ""
+        and "roberta cannot be chosen" in found["model (stage second)"][0]
+    )
+
+
 def test_a_chain_is_of_different_stages():
     assert "first is there twice" in problems("stages=[first,first]")["stages"][0]
     assert "a chain" in problems("stages=[first,second]", "stage=first")["stage"][0]
