@@ -129,20 +129,20 @@ def test_a_later_stage_names_no_model():
 
 
 def test_later_stages_take_the_model_that_the_first_one_chooses(write):
-    chosen = PRETRAIN.replace("  - _self_", "  - override /model: electra\n  - _self_")
+    chosen = PRETRAIN.replace("  - _self_", "  - override /model: electra_base\n  - _self_")
     write("conf/stage/first.yaml", chosen)
     first, second = chain()
-    assert first.spec.choices["model"] == second.spec.choices["model"] == "electra"
+    assert first.spec.choices["model"] == second.spec.choices["model"] == "electra_base"
     assert second.spec.model.lora_modules == first.spec.model.lora_modules
     # What the call says is for all of them.
     assert [stage.spec.choices["model"] for stage in chain("model=distilbert")] == ["distilbert"] * 2
     write(
-        "conf/stage/second.yaml", FINETUNE.replace("  - _self_", "  - override /model: roberta\n  - _self_")
+        "conf/stage/second.yaml", FINETUNE.replace("  - _self_", "  - override /model: roberta_base\n  - _self_")
     )
     found = problems("stages=[first,second]")
     assert (
         found["model (stage second)"][1] == ""
-        and "roberta cannot be chosen" in found["model (stage second)"][0]
+        and "roberta_base cannot be chosen" in found["model (stage second)"][0]
     )
 
 
