@@ -29,7 +29,7 @@ PAGES = (README, GUIDE, MODELS, ROOT / "docs/stages.md", *DATA)
 # Of their own test, beside the tasks.
 DATA_PAGES = sorted(f"docs/data/{path.name}" for path in (ROOT / "docs/data").glob("*.md"))
 TASK_PAGES = sorted(f"docs/tasks/{path.name}" for path in (ROOT / "docs/tasks").glob("*.md"))
-SHORTER = ["data.limit=64", "data.examples_per_class=null", "trainer.max_steps=4", "hardware.threads=1"]
+SHORTER = ["data.limit=32", "data.examples_per_class=null", "trainer.max_steps=2", "hardware.threads=1"]
 # A function of bash, so that commands run as they are written, pipes and variables included.
 FUNCTION = """
 set -eo pipefail

@@ -56,7 +56,7 @@ MORE = [
     "sklearn.metrics",
 ]
 MORE += ["hydra.core.override_parser.overrides_parser", "torch.distributed.run", "torchmetrics"]
-MORE += ["transformers.trainer"]
+MORE += ["transformers.trainer", "wandb", "wandb.apis.public", "wandb.sdk.launch"]
 
 
 class Warm:
@@ -76,6 +76,7 @@ class Warm:
             start_new_session=True,
         )
         atexit.register(folder.cleanup)
+        atexit.register(server.wait)
         atexit.register(server.kill)
         while not place.exists():
             assert server.poll() is None, "it did not start"
@@ -98,8 +99,10 @@ def serve(folder: str, modules: Sequence[str]) -> None:
         listener.listen(64)
         Path(folder, "not yet").rename(f"{folder}/socket")
         sys.path[:] = path
+        tempfile.tempdir = folder
         for name in modules:
             importlib.import_module(name)
+        tempfile.tempdir = None
         gc.freeze()  # Memory that nobody writes to is shared.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while True:
@@ -165,6 +168,8 @@ def do(words: list[str], python: str) -> None:
     given = os.environ.get("PYTHONPATH")
     sys.path[:0] = [str(Path.cwd()), *(given.split(os.pathsep) if given else [])]
     sys.executable = python
+    if wandb := sys.modules.get("wandb.sdk.data_types._private"):
+        wandb.MEDIA_TMP.__init__("wandb-media")  # Each process deletes its own.
     if reloader := os.environ.get(RELOADER):
         from pipeline.runs import verification
 
