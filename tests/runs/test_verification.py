@@ -29,7 +29,7 @@ def check(folder: Path, original: Path) -> float:
 
 
 def test_the_same_model_is_the_same(saved: Path, finished: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("pipeline.runs.verification.fresh_python", lambda: sys.executable)  # as in users' runs
+    monkeypatch.setattr("pipeline.runs.verification.fresh_python", lambda: sys.executable)
     assert check(saved, finished / "model") <= 1e-6
 
 
