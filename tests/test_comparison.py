@@ -1,14 +1,13 @@
 """`plan -m` puts models beside each other, those that are not here too; `plan --matrix` says what goes together."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.comparison import HEADER, compare
 from pipeline.errors import BadInput
-from tests.conftest import ROOT, Command, environment
+from tests.conftest import PYTHON, ROOT, Command, quick_environment
 from tests.documents import blocks
 from tests.models import families
 
@@ -72,8 +71,8 @@ def test_the_page_works_as_it_stands(reviews: Path, tmp_path: Path, minilm: Path
     commands = [block.text for block in blocks(ROOT / "docs/models.md", "bash")]
     assert len(commands) == 2
     for text in commands:
-        code = text.replace("python ", f"{sys.executable} ")
+        code = text.replace("python ", f"{PYTHON.python} ")
         done = subprocess.run(
-            ["bash", "-ec", code], cwd=tmp_path, env=environment(), capture_output=True, text=True
+            ["bash", "-ec", code], cwd=tmp_path, env=quick_environment(), capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.conftest import ROOT, environment
+from tests.conftest import PYTHON, ROOT, environment, quick_environment
 from tests.documents import Block, blocks, write_files
 
 README, GUIDE, MODELS = ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/models.md"
@@ -29,9 +29,9 @@ PAGES = (README, GUIDE, MODELS, ROOT / "docs/stages.md", *DATA)
 # Of their own test, beside the tasks.
 DATA_PAGES = sorted(f"docs/data/{path.name}" for path in (ROOT / "docs/data").glob("*.md"))
 TASK_PAGES = sorted(f"docs/tasks/{path.name}" for path in (ROOT / "docs/tasks").glob("*.md"))
-SHORTER = ["data.limit=64", "data.examples_per_class=null", "trainer.max_steps=4", "hardware.threads=1"]
+SHORTER = ["data.limit=32", "data.examples_per_class=null", "trainer.max_steps=2", "hardware.threads=1"]
 # A function of bash, so that commands run as they are written, pipes and variables included.
-PYTHON = """
+FUNCTION = """
 set -eo pipefail
 python() {
   case " $* " in
@@ -64,9 +64,9 @@ def folder(tmp_path: Path, reviews: Path, finished: Path) -> Path:
 
 def bash(block: Block, folder: Path, more: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-c", PYTHON + block.text],
+        ["bash", "-c", FUNCTION + block.text],
         cwd=folder,
-        env={**environment(), "PROGRAM": sys.executable, "MORE": " ".join(more)},
+        env={**quick_environment(), "PROGRAM": str(PYTHON.python), "MORE": " ".join(more)},
         capture_output=True,
         text=True,
         timeout=570,

@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 # Merging adapters and another process's thread count change the last bits of float32 arithmetic.
 TOLERANCE = 1e-3
+_RELOAD = Path(__file__).with_name("reload.py")
 
 
 class ModelDiffers(RuntimeError):
     """The saved model does not compute what the trained one does."""
+
+
+def fresh_python() -> str:
+    """The interpreter whose process reloads."""
+    return sys.executable
 
 
 def outputs(model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -58,9 +64,8 @@ def verify(
         ids = [tokenizer(text)["input_ids"] for text in texts]
         request = {"auto_class": auto_class, "texts": texts, "input_ids": ids}
         batch.with_suffix(".json").write_text(json.dumps(request), encoding="utf-8")
-        script = Path(__file__).with_name("reload.py")
         done = subprocess.run(
-            [sys.executable, "-I", str(script), str(folder), str(batch), str(output)],
+            [fresh_python(), "-I", str(_RELOAD), str(folder), str(batch), str(output)],
             capture_output=True,
             text=True,
         )

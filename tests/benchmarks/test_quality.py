@@ -53,11 +53,11 @@ def test_both_sides_train_the_same_parameters(strategy):
 
 
 @pytest.mark.slow
-def test_compares_whole_processes_on_the_same_rows(tmp_path, capsys):
+def test_compares_whole_processes_on_the_same_rows(tmp_path, capsys, warm):
     output = tmp_path / "quality.json"
     arguments = [
         "--rows",
-        "32",
+        "8",
         "--seeds",
         "0",
         "--strategies",
@@ -69,7 +69,7 @@ def test_compares_whole_processes_on_the_same_rows(tmp_path, capsys):
     ]
     quality.main(arguments)
     result = json.loads(output.read_text())
-    assert result["counts"] == {"train": 32, "validation": 32, "test": 32}
+    assert result["counts"] == {"train": 8, "validation": 8, "test": 8}
     assert {(run["side"], run["strategy"], run["seed"]) for run in result["runs"]} == {
         ("hydratune", "lora", 0),
         ("hf_trainer", "lora", 0),
@@ -87,7 +87,7 @@ def test_compares_whole_processes_on_the_same_rows(tmp_path, capsys):
     quality.main([*arguments, "--resume"])
     assert json.loads(output.read_text())["runs"] == result["runs"]
     with pytest.raises(SystemExit, match="other settings or rows"):
-        quality.main(["--rows", "40", *arguments[2:], "--resume"])
+        quality.main(["--rows", "10", *arguments[2:], "--resume"])
 
 
 def test_other_rows_are_noticed(small_lora):

@@ -5,14 +5,13 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.conftest import Command, environment, manifest_of, only_run
+from tests.conftest import Command, kill, manifest_of, only_run, start
 
 KEYS = [
     "strategy=full",
@@ -38,18 +37,6 @@ def outcome(run: Path) -> dict[str, str]:
     return found
 
 
-def start(folder: Path, overrides: list[str]) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.train", *overrides],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def wait_for(condition, process: subprocess.Popen, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -68,7 +55,7 @@ def test_killed_at_random_moments_ends_bit_identical(
     assert done.returncode == 0, done.stderr
     draw, kills, steps = random.Random(), [], []
     for _ in range(4):
-        process = start(cut, [*small, *KEYS, "resume=auto"])
+        process = start(cut, *small, *KEYS, "resume=auto")
         before = [p.stat().st_mtime_ns for p in cut.glob("outputs/*/*/*/checkpoints/last.ckpt")]
         wait_for(
             lambda: [p.stat().st_mtime_ns for p in cut.glob("outputs/*/*/*/checkpoints/last.ckpt")] != before,  # noqa: B023
@@ -77,8 +64,7 @@ def test_killed_at_random_moments_ends_bit_identical(
         delay = draw.uniform(0, 0.7)
         time.sleep(delay)
         kills.append(delay)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill(cut, process)
         run = only_run(cut)
         if manifest_of(run)["state"] != "running":
             break
@@ -97,8 +83,8 @@ def test_asked_to_stop_leaves_a_checkpoint_and_code_75(
 ) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir(), cut.mkdir()
-    keys = [*small, "trainer.max_epochs=30", "trainer.log_every=1", "callbacks.checkpoint.every_minutes=null"]
-    process = start(cut, keys)
+    keys = [*small, "trainer.max_epochs=12", "trainer.log_every=1", "callbacks.checkpoint.every_minutes=null"]
+    process = start(cut, *keys)
     log = lambda: [p for p in cut.glob("outputs/*/*/*/logs/csv/metrics.csv") if p.stat().st_size > 200]  # noqa: E731
     wait_for(log, process)
     process.send_signal(signal.SIGTERM)

@@ -2,9 +2,6 @@
 
 import json
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from pipeline.models.checkpoint import Checkpoint
 from pipeline.tasks.language.masking import DRAWS, masked
 from pipeline.tasks.masked_lm import MaskedLM
 from pipeline.training.answers import Answer
-from tests.conftest import Command, environment, only_run
+from tests.conftest import Command, only_run, start
 from tests.models import families
 from tests.models.families import FAMILIES, WORDS
 
@@ -180,7 +177,7 @@ def test_from_rows_to_a_trained_model(next_sentence: str, tmp_path: Path) -> Non
         "hardware=cpu",
         "hardware.threads=1",
         "logger=csv",
-        "trainer.max_epochs=3",
+        "trainer.max_epochs=1",
         "trainer.batch_size=4",
     ]
     keys += ["task.max_length=32", "optimizer.lr=5e-3", f"task.next_sentence={next_sentence}"]
@@ -207,25 +204,19 @@ def test_masks_go_on_where_a_run_was_interrupted(command: Command, tmp_path: Pat
         "hardware=cpu",
         "hardware.threads=1",
         "logger=csv",
-        "trainer.max_epochs=200",
+        "trainer.max_epochs=40",
         "trainer.batch_size=4",
     ]
-    keys += ["task.max_length=32", "callbacks.checkpoint.every_steps=5", "trainer.evaluate_every=400"]
+    keys += ["task.max_length=32", "callbacks.checkpoint.every_steps=5", "trainer.evaluate_every=80"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir(), cut.mkdir()
     assert command("train", *keys, cwd=whole).returncode == 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.train", *keys],
-        cwd=cut,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(cut, *keys)
     end = time.monotonic() + 120
     while not list(cut.glob("outputs/*/*/*/checkpoints/last.ckpt")):
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
+    process.terminate()
     assert process.wait(120) == 75
     assert command("train", *keys, "resume=auto", cwd=cut).returncode == 0
     one, other = ((only_run(run) / "model/model.safetensors").read_bytes() for run in (whole, cut))

@@ -2,19 +2,20 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, environment
+from tests.conftest import PYTHON, ROOT, quick_environment
 from tests.documents import blocks
 
 TASKS = sorted(path.stem for path in (ROOT / "conf/task").glob("*.yaml"))
 PAGES = {name: ROOT / f"docs/tasks/{name}.md" for name in TASKS}
-SHORTER = "trainer.max_steps=2 trainer.batch_size=4 hardware.threads=1 logger=csv"
+SHORTER = "data.limit=12 trainer.max_steps=1 trainer.batch_size=4 hardware.threads=1 logger=csv"
+# Of a real language model every token costs.
+SHORT_TEXTS = " task.generation.max_new_tokens=2"
 SAMPLES = Path(__file__).parent / "samples"
-PYTHON = 'set -eo pipefail\npython() { "$PROGRAM" "$@" $MORE; }\n'
+FUNCTION = 'set -eo pipefail\npython() { "$PROGRAM" "$@" $MORE; }\n'
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -33,10 +34,11 @@ def test_the_first_command_runs(task: str, tmp_path: Path):
     (tmp_path / f"{task}.jsonl").write_bytes((SAMPLES / f"{task}.jsonl").read_bytes())
     block = next(block for block in blocks(PAGES[task], "bash") if "pipeline.train" in block.text)
     assert not block.mark
+    writes = "\ngeneration:" in (ROOT / f"conf/task/{task}.yaml").read_text(encoding="utf-8")
     done = subprocess.run(
-        ["bash", "-c", PYTHON + block.text],
+        ["bash", "-c", FUNCTION + block.text],
         cwd=tmp_path,
-        env={**environment(), "PROGRAM": sys.executable, "MORE": SHORTER},
+        env={**quick_environment(), "PROGRAM": str(PYTHON.python), "MORE": SHORTER + SHORT_TEXTS * writes},
         capture_output=True,
         text=True,
         timeout=570,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn import metrics as sk
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 
 from pipeline.tasks.text_classification import TextClassification
 
@@ -177,7 +177,7 @@ def test_two_processes_score_as_one(uneven: bool, tmp_path: Any) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    spawn(share, (port, str(tmp_path), uneven), nprocs=2)
+    start_processes(share, (port, str(tmp_path), uneven), nprocs=2, start_method="fork")
     logits, targets = sample(0, 41, 4)
     for multi_label in (False, True):
         aims = torch.nn.functional.one_hot(targets, 4) if multi_label else targets

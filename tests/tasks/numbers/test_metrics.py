@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import stats
 from sklearn import metrics as sk
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 
 from pipeline.tasks.regression import Regression
 from tests.tasks.parts import NO_TOKENIZER, answers
@@ -129,7 +129,7 @@ def test_over_two_processes_one_of_which_may_have_nothing(tmp_path: Path) -> Non
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    spawn(share, (port, str(tmp_path)), nprocs=2)
+    start_processes(share, (port, str(tmp_path)), nprocs=2, start_method="fork")
     outputs, targets = sample(4, 41, 2)
     whole = scores(outputs, targets, head_of(2))
     for name in ("dealt", "alone"):
