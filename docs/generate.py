@@ -10,10 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = tuple(
-    ROOT / name
-    for name in ("README.md", "docs/guide.md", "docs/options.md", "docs/models.md", "docs/stages.md")
-)
+PAGES = tuple(ROOT / name for name in ("README.md", "docs/guide.md", "docs/options.md", "docs/models.md"))
 sys.path.insert(0, str(ROOT))
 
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -104,14 +101,6 @@ def pairs() -> str:
     return _table(COLUMNS, list(first.values()))
 
 
-def stages() -> str:
-    """The recorded scores of the shipped chain with and without its stages."""
-    from benchmarks.stages import COLUMNS, table
-
-    result = json.loads((ROOT / "benchmarks/results/stages.json").read_text(encoding="utf-8"))
-    return _table(COLUMNS, table(result["summary"]))
-
-
 def _groups() -> list[str]:
     """Those that have shipped options, in the order of the help."""
     from pipeline.compose import locations
@@ -131,7 +120,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-TABLES = {made.__name__: made for made in (commands, groups, models, options, pairs, quality, stages, tested)}
+TABLES = {made.__name__: made for made in (commands, groups, models, options, pairs, quality, tested)}
 
 
 def generated(text: str) -> str:

@@ -137,7 +137,8 @@ def test_later_stages_take_the_model_that_the_first_one_chooses(write):
     # What the call says is for all of them.
     assert [stage.spec.choices["model"] for stage in chain("model=distilbert")] == ["distilbert"] * 2
     write(
-        "conf/stage/second.yaml", FINETUNE.replace("  - _self_", "  - override /model: roberta_base\n  - _self_")
+        "conf/stage/second.yaml",
+        FINETUNE.replace("  - _self_", "  - override /model: roberta_base\n  - _self_"),
     )
     found = problems("stages=[first,second]")
     assert (
