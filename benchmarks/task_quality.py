@@ -231,8 +231,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=OUTPUT, help="a Markdown file goes beside it")
     parser.add_argument("--resume", action="store_true", help="keep the runs that the output file has")
     options = parser.parse_args(arguments)
-    if not options.data and not options.merge:
-        parser.error("--data FOLDER: where are the data sets?")
+    for option, asked, allowed in (("--pairs", options.pairs, PAIRS), ("--sides", options.sides, SIDES)):
+        if unknown := [name for name in asked if name not in allowed]:
+            parser.error(f"{option}: no {', '.join(unknown)}; there are {', '.join(allowed)}")
+    if missing := [str(file) for file in options.merge or () if not file.is_file()]:
+        parser.error(f"--merge: no such file: {', '.join(missing)}")
+    if not options.merge and not (options.data and options.data.is_dir()):
+        parser.error(f"--data: {options.data or 'it'} has to be the folder of data sets")
     return options
 
 

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.gpu.cases import CASES, QUICK, Case
+
 OUTPUT = Path(__file__).parents[1] / "results" / "gpu.json"
 
 
@@ -31,7 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from benchmarks.gpu import report
     from benchmarks.gpu.arithmetic import datasheet, measured
-    from benchmarks.gpu.cases import CASES, QUICK
     from benchmarks.gpu.measuring import measure
 
     transformers.logging.set_verbosity_error()
@@ -45,15 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = {name: getattr(options, name) for name in ("warmup", "steps", "seconds", "rounds")}
     result = report.begin(device, peaks, settings)
     result["stamp"]["commit"] = result["stamp"]["commit"] or options.commit
-    cases = QUICK if options.quick else CASES
-    for case in cases:
-        if options.cases and case.name not in options.cases:
-            continue
+    for case in cases_of(options):
         case = replace(case, batch=options.batch or case.batch)
         result["cases"].append(measure(case, device=device, **settings))
         if options.output:
             report.write(result, options.output)
     print(report.markdown(report.table(result), report.COLUMNS))
+
+
+def cases_of(options: argparse.Namespace) -> list[Case]:
+    every = QUICK if options.quick else CASES
+    return [case for case in every if not options.cases or case.name in options.cases]
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -70,6 +73,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--commit", help="of these files, where they are no checkout of git")
     parser.add_argument("--output", type=Path, help=f"default: {OUTPUT.name} beside the other results")
     options = parser.parse_args(arguments)
+    known = [case.name for case in (QUICK if options.quick else CASES)]
+    if unknown := [name for name in options.cases or () if name not in known]:
+        parser.error(f"--cases: no {', '.join(unknown)}; there are {', '.join(known)}")
     options.output = options.output or (None if options.quick else OUTPUT)
     return options
 

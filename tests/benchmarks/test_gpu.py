@@ -47,6 +47,13 @@ def test_without_a_gpu_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "No NVIDIA GPU" in capsys.readouterr().out
 
 
+def test_a_case_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main(["--cases", "1B full,3B lora"])
+    assert ended.value.code == 2
+    assert "--cases: no 3B lora; there are 1B full, " in capsys.readouterr().err
+
+
 def test_both_sides_learn_the_same_and_one_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     output = tmp_path / "gpu.json"
     main(["--quick", "--steps", "2", "--rounds", "1", "--output", str(output)])

@@ -132,3 +132,21 @@ def test_pairs_that_run_at_once_are_brought_together_and_one_that_fails_stops_no
     assert found["settings"] == {"codah_choices": {"steps": 9}, "trec_classes": {"steps": 9}}
     assert "codah_choices-1: out of memory" in capsys.readouterr().out
     assert "| trec_classes | 9 | accuracy ↑ | 1.0000" in output.with_suffix(".md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--data", ".", "--pairs", "wnut17"], "--pairs: no wnut17; there are trec_classes, "),
+        (["--data", ".", "--sides", "peer"], "--sides: no peer; there are hydratune, hf_trainer"),
+        (["--merge", "gone.json"], "--merge: no such file: gone.json"),
+        (["--data", "gone"], "--data: gone has to be the folder"),
+        ([], "--data: it has to be the folder"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_before_anything_runs(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as ended:
+        task_quality.main(words)
+    assert ended.value.code == 2 and said in capsys.readouterr().err
