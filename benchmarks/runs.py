@@ -47,7 +47,8 @@ def hf_trainer(job: Job) -> dict[str, Any]:
 
 def process(arguments: Sequence[str], threads: int | None = None) -> float:
     """Seconds that a module took as a process of its own. Raises RuntimeError with its last output."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    found = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(found), "HF_HUB_OFFLINE": "1"}
     environment |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
     start = time.perf_counter()
     done = subprocess.run(

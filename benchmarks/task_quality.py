@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failed = False
     else:
         failed = (_side_by_side if options.jobs > 1 else _one_after_another)(options, result)
-    if result["runs"]:
-        print(options.output.with_suffix(".md").read_text())
+    if (written := options.output.with_suffix(".md")).exists():
+        print(written.read_text())
     return int(failed)
 
 
