@@ -32,9 +32,12 @@ def unknown_tokens(subject: Subject) -> list[Finding]:
         return []
     found, shares = {}, {}
     for split, features in subject.encoded.items():
-        unknown, tokens, rows = tally(features, "input_ids", number)
-        shares[split] = float(unknown.sum() / max(tokens.sum(), 1))
-        found[split] = np.unique(rows[unknown > _HIGH * tokens])
+        sums, high = np.zeros(2), np.zeros(len(subject.raw[split]), bool)
+        for unknown, tokens, rows in tally(features, "input_ids", number):
+            sums += unknown.sum(), tokens.sum()
+            high[rows[unknown > _HIGH * tokens]] = True
+        shares[split] = float(sums[0] / max(sums[1], 1))
+        found[split] = np.flatnonzero(high)
     worst = max(shares, key=shares.__getitem__)
     total = sum(map(len, found.values()))
     many = any(len(rows) > NOTED_UNKNOWN * len(subject.raw[split]) for split, rows in found.items())

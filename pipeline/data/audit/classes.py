@@ -24,8 +24,7 @@ _NAMED = 5
 def classes(subject: Subject) -> list[Finding]:
     counts = {
         split: np.bincount(numbers, minlength=len(subject.head["labels"]))
-        for split in subject.encoded
-        if (numbers := subject.classes(split)) is not None
+        for split, numbers in subject.classes.items()
     }
     names = [str(label) for label in subject.head.get("labels", ())]
     return [*_rare(subject, counts, names), *_one_sided(counts, names), *_missing(counts, names)]
@@ -39,9 +38,7 @@ def _rare(subject: Subject, counts: dict[str, np.ndarray], names: list[str]) -> 
         return []
     what = f"{count(len(rare), 'label')} with fewer than {HANDFUL} training rows: {_named(rare, counts[TRAIN], names)}"
     numbers = {names[label]: float(counts[TRAIN][label]) for label in rare}
-    of = subject.classes(TRAIN)
-    assert of is not None
-    rows = places({TRAIN: np.flatnonzero(np.isin(of, rare))})
+    rows = places({TRAIN: np.flatnonzero(np.isin(subject.classes[TRAIN], rare))})
     return [
         Finding(
             "classes",

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.data.audit.finding import FEW, Finding, count, places, severity
+from pipeline.data.audit.parts import parts
 from pipeline.data.audit.subject import TRAIN
 
 if TYPE_CHECKING:
+    from pipeline.data.audit.keys import Keys
     from pipeline.data.audit.subject import Subject
 
 # A model that knows a share of the test rows by heart scores at most that share higher (times its error on them):
@@ -23,12 +25,8 @@ def repeated(subject: Subject) -> list[Finding]:
     """Rows whose text and target stand in an earlier row of the same split."""
     found = {}
     for split in subject.encoded:
-        keys = subject.keys[split]
-        both = np.stack([keys.loose, keys.target], axis=1)
-        _, first = np.unique(both, axis=0, return_index=True)
-        again = np.ones(len(both), bool)
-        again[first] = False
-        found[split] = np.flatnonzero(again & telling(subject, split))
+        again = _again(subject.keys[split])
+        found[split] = again[telling(subject, split, again)]
     total = sum(map(len, found.values()))
     if not total:
         return []
@@ -38,6 +36,18 @@ def repeated(subject: Subject) -> list[Finding]:
     advice = "leave them out: a row that is there twice counts twice"
     numbers = {split: float(len(rows)) for split, rows in found.items()}
     return [Finding("repeated rows", "note", what, advice, places(found), numbers=numbers)]
+
+
+def _again(keys: Keys) -> np.ndarray:
+    """Indices of the rows whose text and target an earlier one has."""
+    again = np.zeros(len(keys.loose), bool)
+    for part in parts({"": keys.loose}):
+        rows = part[""]
+        loose, target = keys.loose[rows], keys.target[rows]
+        order = np.lexsort((target, loose))  # which keeps equal ones in the order of the rows
+        same = (np.diff(loose[order]) == 0) & (np.diff(target[order]) == 0)
+        again[rows[order[1:][same]]] = True
+    return np.flatnonzero(again)
 
 
 def leaked(subject: Subject) -> list[Finding]:
@@ -74,14 +84,18 @@ def leaked(subject: Subject) -> list[Finding]:
 
 def shared(subject: Subject, split: str, other: str) -> np.ndarray:
     """Indices of the rows of a split whose text another one has."""
-    keys = subject.keys
-    return np.flatnonzero(np.isin(keys[split].loose, keys[other].loose) & telling(subject, split))
+    here, there = subject.keys[split].loose, subject.keys[other].loose
+    found = np.zeros(len(here), bool)
+    for part in parts({split: here, other: there}):
+        found[part[split]] = np.isin(here[part[split]], there[part[other]])
+    rows = np.flatnonzero(found)
+    return rows[telling(subject, split, rows)]
 
 
-def telling(subject: Subject, split: str) -> np.ndarray:
-    """Which rows would not be the same by chance."""
+def telling(subject: Subject, split: str, rows: np.ndarray) -> np.ndarray:
+    """Which of these rows would not be the same by chance."""
     keys = subject.keys[split]
-    return ~keys.blank & (subject.task.one_target | (keys.size >= PHRASE))
+    return ~keys.blank[rows] & (subject.task.one_target | (keys.size[rows] >= PHRASE))
 
 
 def _share(subject: Subject, split: str, rows: np.ndarray) -> float:

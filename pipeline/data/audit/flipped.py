@@ -43,7 +43,7 @@ _LEAST_SHARE, _LEAST, _FEWEST = 0.01, 2, 40
 
 def flipped(subject: Subject) -> list[Finding]:
     """At most one finding, the rows in it by how sure the classifier is."""
-    labels = subject.classes(TRAIN)
+    labels = subject.classes.get(TRAIN)
     if labels is None:
         return []
     rows = subject.sample(TRAIN, min(MOST, _ROWS_TIMES_CLASSES // max(2, len(subject.head["labels"]))))

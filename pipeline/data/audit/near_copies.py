@@ -42,8 +42,7 @@ def near_copies(subject: Subject) -> list[Finding]:
         return []
     index = _Index()
     for split in subject.scored:
-        equal = set(shared(subject, split, TRAIN).tolist())
-        rows = np.array([row for row in subject.sample(split, _INDEXED) if row not in equal], dtype=np.int64)
+        rows = np.setdiff1d(subject.sample(split, _INDEXED), shared(subject, split, TRAIN))
         for row, cells in zip(rows, subject.rows(split, subject.roles, rows), strict=True):
             index.add((split, int(row)), shingles(cells))
     index.order()

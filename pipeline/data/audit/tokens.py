@@ -1,7 +1,8 @@
-"""Counting a number in the lists of a column, however deep, without making Python objects of them."""
+"""Numbers of features, some thousand at a time and without making Python objects of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,15 +13,17 @@ if TYPE_CHECKING:
 _CHUNK = 20_000
 
 
-def tally(features: Dataset, name: str, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of every feature: how often ``number`` is in column ``name``, how many numbers there are, and its row."""
-    hits, totals, rows = [], [], []
+def tally(features: Dataset, name: str, number: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of every feature, some thousand at a time: how often ``number`` is in column ``name``, how many numbers there
+    are, and its row."""
     for batch in features.select_columns([name, "row"]).with_format("arrow").iter(_CHUNK):
-        hit, total = _counts(batch[name].combine_chunks(), number)
-        hits.append(hit)
-        totals.append(total)
-        rows.append(batch["row"].to_numpy())
-    return np.concatenate(hits), np.concatenate(totals), np.concatenate(rows)
+        yield *_counts(batch[name].combine_chunks(), number), batch["row"].to_numpy()
+
+
+def numbers(features: Dataset, *names: str) -> Iterator[tuple[np.ndarray, ...]]:
+    """Columns of one number a feature, some thousand at a time."""
+    for batch in features.select_columns(list(names)).with_format("arrow").iter(_CHUNK):
+        yield tuple(batch[name].to_numpy() for name in names)
 
 
 def _counts(array: Any, number: int) -> tuple[np.ndarray, np.ndarray]:

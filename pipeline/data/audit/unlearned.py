@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.data.audit.finding import FEW, MANY, Finding, count, places, severity
-from pipeline.data.audit.tokens import tally
+from pipeline.data.audit.tokens import numbers, tally
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -33,7 +34,7 @@ def masked(subject: Subject) -> list[Finding]:
     blank = {split: subject.keys[split].blank for split in subject.encoded} if subject.task.targets else {}
     found = {}
     for split, features in subject.encoded.items():
-        rows = _nothing_learned(features)
+        rows = _nothing_learned(features, len(subject.raw[split]))
         if split in blank and len(rows):
             rows = rows[~blank[split][rows]]  # is told of as empty
         found[split] = rows
@@ -53,15 +54,19 @@ def _finding(
     return [Finding(check, severity(severe), f"{count(total)} {what}", advice, places(found), numbers=shares)]
 
 
-def _nothing_learned(features: Dataset) -> np.ndarray:
-    """Rows of which no feature has a target, where targets are told by number."""
-    name = next((name for name in _TARGETS if name in features.column_names), None)
-    if name is not None:
-        ignored, total, rows = tally(features, name, _IGNORED)
-        idle = ignored == total
+def _nothing_learned(features: Dataset, rows: int) -> np.ndarray:
+    """Rows that have features, none of them with a target."""
+    some, learned = np.zeros(rows, bool), np.zeros(rows, bool)
+    for idle, of in _idle(features):
+        some[of], learned[of[~idle]] = True, True
+    return np.flatnonzero(some & ~learned)
+
+
+def _idle(features: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of every feature, some thousand at a time, where targets are told by number: whether it has none, its row."""
+    if name := next((name for name in _TARGETS if name in features.column_names), None):
+        for ignored, total, rows in tally(features, name, _IGNORED):
+            yield ignored == total, rows
     elif {"prompt_length", "length"} <= set(features.column_names):
-        columns = features.with_format("numpy")
-        idle, rows = columns["prompt_length"][:] >= columns["length"][:], columns["row"][:]
-    else:
-        return np.array([], dtype=np.int64)
-    return np.setdiff1d(rows[idle], rows[~idle])
+        for prompt, length, rows in numbers(features, "prompt_length", "length", "row"):
+            yield prompt >= length, rows

@@ -38,9 +38,9 @@ def test_targets_that_are_all_ignored():
     """A row of which one window has a target is learned from."""
     labels = [[-100, 1], [-100, -100], [-100], [-100], [2], [-100, 0]]
     features = Dataset.from_dict({"labels": labels, "row": [0, 1, 2, 2, 3, 3]})
-    assert _nothing_learned(features).tolist() == [1, 2]
+    assert _nothing_learned(features, 4).tolist() == [1, 2]
     nested = Dataset.from_dict({"labels": [[[-100], [-100]], [[-100], [3]]], "row": [0, 1]})
-    assert _nothing_learned(nested).tolist() == [0]
+    assert _nothing_learned(nested, 2).tolist() == [0]
 
 
 def test_words_without_tokens(tiny_bert: Path):
