@@ -114,6 +114,7 @@ class PooledModel(PreTrainedModel):
 
     config_class = PooledConfig
     base_model_prefix = "backbone"
+    output: type[Any]
     supports_gradient_checkpointing = True
     # Whether it is so is up to the backbone, which is asked too.
     _supports_sdpa = _supports_flash_attn = _supports_flex_attn = _supports_attention_backend = True
@@ -177,7 +178,7 @@ class PooledForSequenceClassification(PooledModel):
     output = SequenceClassifierOutput
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return self.loss_function(labels=labels, pooled_logits=logits, config=self.config)  # type: ignore[operator]
+        return self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
 
 
 class PooledForTokenClassification(PooledModel):
@@ -186,4 +187,4 @@ class PooledForTokenClassification(PooledModel):
     output = TokenClassifierOutput
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return self.loss_function(logits, labels, self.config)  # type: ignore[operator]
+        return self.loss_function(logits, labels, self.config)
