@@ -64,7 +64,7 @@ def described(head: Mapping[str, Any] | None) -> dict[str, str]:
     """What a plan says of the head, where it is one of these."""
     if head is None:
         return {}
-    layers = f"hidden layers {listing(head['head_layers'])}" if head["head_layers"] else "linear"
+    layers = f"hidden layers {listing(map(str, head['head_layers']))}" if head["head_layers"] else "linear"
     return {"head": f"{head['pooling']} pooling, {layers}" if head["pooling"] else layers}
 
 
