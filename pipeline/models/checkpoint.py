@@ -135,8 +135,10 @@ class Checkpoint:
         from pipeline.models import pooled_loading
         from pipeline.models.loading import quiet
 
-        pooled_loading.code()
-        _check_known(_read_config(Path(folder)), folder)
+        written = _read_config(Path(folder))
+        if written.get("model_type") == pooled_loading.MODEL_TYPE:
+            pooled_loading.code()
+        _check_known(written, folder)
         try:
             with quiet():
                 config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)

@@ -19,6 +19,8 @@ from pipeline.models.heads import AUTO_CLASSES, heads_of
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
+# The architecture's name in config.json.
+MODEL_TYPE = "pooled_backbone"
 # What of a text model can be pooled: its backbone, or the encoder of an encoder-decoder.
 BACKBONES = ("backbone", "text_encoding")
 # What says of a configuration what its head is, and what it is for; the rest is the architecture.
@@ -40,7 +42,7 @@ def code() -> Path:
 
     from pipeline.models import pooled
 
-    AutoConfig.register(pooled.PooledConfig.model_type, pooled.PooledConfig, exist_ok=True)
+    AutoConfig.register(MODEL_TYPE, pooled.PooledConfig, exist_ok=True)
     pooled.PooledConfig.register_for_auto_class()
     for auto, cls in (
         (AutoModelForSequenceClassification, pooled.PooledForSequenceClassification),
@@ -52,9 +54,7 @@ def code() -> Path:
 
 
 def is_pooled(config: PretrainedConfig) -> bool:
-    from pipeline.models.pooled import PooledConfig
-
-    return isinstance(config, PooledConfig)
+    return config.model_type == MODEL_TYPE
 
 
 def unwrapped(config: PretrainedConfig) -> PretrainedConfig:
@@ -66,6 +66,7 @@ def unwrapped(config: PretrainedConfig) -> PretrainedConfig:
     inner = copy.deepcopy(config.backbone_config)
     inner.update({name: value for name, value in values.items() if name not in _HEAD})
     inner.update({name: getattr(config, name) for name in _LABELS})
+    inner._name_or_path = config._name_or_path
     setattr(inner, _OWN, {name: getattr(config, name) for name in _HEAD})
     return inner
 
@@ -90,6 +91,7 @@ def wrapped(
     known of the model (labels, ranges). dropout: that of the head where ``head_dropout`` is None. Raises BadInput for
     an architecture without a backbone that can be pooled.
     """
+    code()
     from pipeline.models.pooled import PooledConfig
 
     kinds = [kind for kind in BACKBONES if kind in heads_of(config)]
@@ -101,7 +103,7 @@ def wrapped(
     for name in (*facts, *_LABELS, "architectures"):
         vars(inner).pop(name, None)
     inner = type(inner).from_dict(inner.to_dict())
-    inner.use_cache = False
+    inner.use_cache, inner._name_or_path = False, ""
     kind: Any = kinds[0]
     shape = {name: value for name, value in head.items() if value is not None}
     if dropout is not None:

@@ -134,6 +134,13 @@ def test_it_has_the_loss_of_transformers(pooling: str | None, bert: str) -> None
     torch.testing.assert_close(outputs.loss, expected)
 
 
+def test_it_can_begin_with_random_weights(bert: str) -> None:
+    model, report = build(bert, head("mean"), from_scratch=True)
+    assert report.notes == ("all are random (model.from_scratch)",)
+    again, _ = build(bert, head("mean"), from_scratch=True)
+    assert torch.equal(model(**families.batch()).logits, again(**families.batch()).logits)
+
+
 def test_dropout_is_the_heads_own_the_models_or_a_tenth(bert: str) -> None:
     found = [
         build(bert, head("mean", dropout=dropout), dropout=of_model)[0].head[0].p
@@ -179,6 +186,7 @@ def test_code_beside_the_weights_is_ours_and_never_run(bert: str, tmp_path: Path
     assert (
         config["auto_map"]["AutoModelForSequenceClassification"] == "pooled.PooledForSequenceClassification"
     )
+    assert config["backbone_config"]["_name_or_path"] == "", "where it lay is nobody's business"
     assert config["id2label"] == {"0": "a", "1": "b"} and config["backbone_config"]["model_type"] == "bert"
     (folder / "pooled.py").write_text(f"open({str(tmp_path / 'exploded')!r}, 'w')")
     model, report = build(folder, head("mean"))
