@@ -217,8 +217,6 @@ class Checkpoint:
 
         from pipeline.models import loading, pooled_loading
 
-        if getattr(config, "pad_token_id", None) in (None, -1):
-            config.pad_token_id = self.tokenizer(folder).pad_token_id
         source, own = copy.deepcopy(config), pooled_loading.own_head(config)
         if pooled is not None:
             config = pooled_loading.wrapped(config, pooled, facts or {}, self.dropout)
@@ -226,6 +224,9 @@ class Checkpoint:
             pooled_loading.without_head(config)
             config.update(dict(facts or {}))
         auto = getattr(transformers, self.auto_class(config, heads))
+        architecture = pooled_loading.architecture(config)
+        if getattr(architecture, "pad_token_id", None) in (None, -1):
+            architecture.pad_token_id = self.tokenizer(folder).pad_token_id
         options = {} if self.attention is None else {"attn_implementation": self.attention}
         if meta:
             return self._named(loading.on_meta(auto, config, **options)), loading.LoadReport()

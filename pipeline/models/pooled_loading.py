@@ -57,6 +57,11 @@ def is_pooled(config: PretrainedConfig) -> bool:
     return config.model_type == MODEL_TYPE
 
 
+def architecture(config: PretrainedConfig) -> PretrainedConfig:
+    """The configuration of what reads the tokens: the one inside of a pooled model's, or itself."""
+    return config.backbone_config if is_pooled(config) else config
+
+
 def unwrapped(config: PretrainedConfig) -> PretrainedConfig:
     """The configuration of the backbone, with what a pooled model's says of its labels, and of its head in
     ``pooled_head``; any other configuration as it is."""
