@@ -124,6 +124,9 @@ class TextClassification(Task):
         if self.multi_label:
             what = "cannot be done without training by a model without a head for the labels"
             raise BadInput(Problem("task.multi_label", what, "train=true, or multi_label=false"))
+        if self.pooling not in (None, "auto") or self.head_layers:
+            what = "is of a head for the labels, and the checkpoint has none"
+            raise BadInput(Problem("task.pooling", what, "null and head_layers=[], or train=true"))
         from pipeline.tasks.classification import zero_shot
 
         descriptions = {str(label): text for label, text in self.label_descriptions.items()}

@@ -14,6 +14,7 @@ from pipeline.errors import BadInput
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.tasks.pooled_head import head_of_text, head_of_tokens
 from pipeline.tasks.regression import Regression
+from pipeline.tasks.text_classification import TextClassification
 from pipeline.tasks.token_classification import TokenClassification
 from tests.models import families
 
@@ -126,3 +127,10 @@ def test_a_regression_that_pools(tmp_path: Path) -> None:
     output = task.loss(model, batch)
     torch.testing.assert_close(output.loss / output.weight, model(**batch).loss)
     assert model.config.problem_type == "regression" and model.config.target_mean == facts["target_mean"]
+
+
+def test_a_model_that_is_scored_without_a_head_has_none_to_choose(tmp_path: Path) -> None:
+    rows = DatasetDict(train=Dataset.from_dict({"text": ["good", "bad"], "label": ["a", "b"]}))
+    task = TextClassification(train=False, pooling="mean")
+    with pytest.raises(BadInput, match="is of a head for the labels, and the checkpoint has none"):
+        task.learn(rows, config("bert", tmp_path))
