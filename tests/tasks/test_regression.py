@@ -141,7 +141,8 @@ def test_options_out_of_range(options: dict[str, Any], said: str) -> None:
 def test_the_shipped_task_states_the_defaults_of_its_class() -> None:
     values = yaml.safe_load((ROOT / "conf/task/regression.yaml").read_text())
     assert values.pop("_target_") == "pipeline.tasks.regression.Regression"
-    assert Regression(**values) == Regression()
+    assert values["pooling"] == "${oc.select:strategy.pooling,null}"
+    assert Regression(**{**values, "pooling": None}) == Regression()
     assert set(values) == {field.name for field in dataclasses.fields(Regression)}  # type: ignore[arg-type]
 
 

@@ -200,6 +200,6 @@ def test_the_shipped_task_states_the_defaults_of_its_class() -> None:
     file = Path(__file__).parents[2] / "conf/task/text_classification.yaml"
     values = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert values.pop("_target_") == "pipeline.tasks.text_classification.TextClassification"
-    assert values["train"] == "${train}"
-    assert TextClassification(**{**values, "train": True}) == TextClassification()
+    assert values["train"] == "${train}" and values["pooling"] == "${oc.select:strategy.pooling,null}"
+    assert TextClassification(**{**values, "train": True, "pooling": None}) == TextClassification()
     assert set(values) == {field.name for field in dataclasses.fields(TextClassification)}  # type: ignore[arg-type]
