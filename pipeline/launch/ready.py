@@ -10,8 +10,10 @@ from pipeline.data.augmentation import changes
 from pipeline.data.prepare import Prepared, prepare
 from pipeline.data.skipping import warn_of_skipped
 from pipeline.launch.auditing import Report, audited
-from pipeline.launch.machine import Machine, look
+from pipeline.launch.machine import Machine
+from pipeline.launch.machine import look as look_at
 from pipeline.launch.plan import plan
+from pipeline.launch.prefix import look
 from pipeline.launch.schedule import Schedule, schedule
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Ready:
 
     def plan(self) -> list[tuple[str, str]]:
         """Rows of the plan: what, and how much."""
-        return plan(self.spec, self.prepared, self.machine, self.schedule)
+        return plan(self.spec, self.prepared, self.machine, self.schedule, look(self.spec, self.prepared))
 
 
 def get_ready(spec: RunSpec) -> Ready:
@@ -46,7 +48,7 @@ def get_ready(spec: RunSpec) -> Ready:
 
     Raises BadInput.
     """
-    machine = look(spec.hardware)
+    machine = look_at(spec.hardware)
     for leaf in spec.leaves():
         leaf.check()
     prepared = prepare(
