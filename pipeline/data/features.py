@@ -93,7 +93,7 @@ class Features:
             if (folder / _VALUES).stat().st_size != shape[0] * shape[1] * stored.itemsize:
                 raise ValueError(f"{folder / _VALUES} has not the size that it was written with")
             self.values = np.memmap(folder / _VALUES, stored, "r", shape=shape)
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, ValueError) as error:
             raise ValueError(f"{folder} is not whole: {error}") from error
 
     def of(self, numbers: Sequence[int]) -> Tensor:

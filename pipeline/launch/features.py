@@ -43,7 +43,7 @@ _TOLERANCE = 1e-4
 _LOOKED_AT = 64
 
 
-class Unlike(RuntimeError):  # noqa: N818
+class Unlike(RuntimeError):
     """The model computes something else where it is given what was stored."""
 
 
@@ -175,6 +175,20 @@ class Store:
                 f"{kind} computes something else from what is stored (by {difference:.1e} of its outputs)"
             )
         return side
+
+
+def compute(spec: RunSpec, prepared: Prepared, machine: Machine) -> None:
+    """What a run with this configuration would store before its first step."""
+    from lightning.pytorch import seed_everything
+
+    from pipeline.data.prepare import load_splits
+
+    folder = prepared.checkpoint["folder"]
+    torch.set_num_threads(machine.threads)
+    seed_everything(spec.seed, verbose=False)
+    model, report = spec.task.load(spec.model, folder, prepared.head)
+    model, tokenizer = spec.strategy.adapt(model), spec.model.tokenizer(folder)
+    frozen_part(spec, prepared, machine, model, report, tokenizer, load_splits(prepared.folder, "encoded"))
 
 
 def frozen_part(

@@ -38,7 +38,7 @@ class _Outputs(ModelOutput):
     encoder_attentions: Any = None
 
 
-class _Reached(Exception):  # noqa: N818 (no error: what lies above the cut need not be computed)
+class _Reached(Exception):
     def __init__(self, value: Tensor) -> None:
         super().__init__()
         self.value = value

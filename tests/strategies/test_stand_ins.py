@@ -37,7 +37,7 @@ def deep(family: str, head: str) -> Any:
     """A model of four layers without dropout, as what is trained would draw it anew."""
     options: dict[str, Any] = DEEP.get(family, {"num_hidden_layers": 4})
     dropouts = [name for name in families.config(family).to_dict() if name.endswith(_DROPOUTS)]
-    options = options | {name: 0.0 for name in [*dropouts, "classifier_dropout"]}
+    options = options | dict.fromkeys([*dropouts, "classifier_dropout"], 0.0)
     model = families.random_model(family, AUTO_CLASSES[head], **options)  # type: ignore[index]
     model.config.pad_token_id = families.PAD
     return model
