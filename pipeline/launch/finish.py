@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pipeline.models import pooled_loading
 from pipeline.models.loading import quiet
 from pipeline.reporting.model_card import model_card
 from pipeline.reporting.ordered_lines import OrderedLines, join
@@ -126,4 +127,5 @@ def _save_and_verify(job: Work) -> float:
     job.data.collate.tokenizer.save_pretrained(folder)
     spec.task.save(str(folder), job.prepared.head, job.data.collate.tokenizer)
     auto_class = spec.model.auto_class(merged.config, spec.task.heads_for(job.prepared.head))
-    return verify(folder, auto_class, inputs, expected, job.data.collate.tokenizer, texts)
+    code = pooled_loading.code() if pooled_loading.is_pooled(merged.config) else None
+    return verify(folder, auto_class, inputs, expected, job.data.collate.tokenizer, texts, code)

@@ -41,6 +41,7 @@ def memory(spec: RunSpec, prepared: Prepared, machine: Machine) -> Memory:
     (arXiv:2205.05198), equation 1: s·b·h·(34 + 5·a·s/h) bytes a layer at two bytes a number. A language model has
     logits besides, as long as its vocabulary, and their gradients, both in float32."""
     config = json.loads((Path(prepared.checkpoint["folder"]) / "config.json").read_text(encoding="utf-8"))
+    config = config.get("backbone_config", config)  # of a pooled model
     hidden = _first(config, "hidden_size", "d_model", "n_embd", "dim")
     layers = _first(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
     heads = _first(config, "num_attention_heads", "n_head", "n_heads", "num_heads")

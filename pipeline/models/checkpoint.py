@@ -1,8 +1,9 @@
 """A pretrained checkpoint: what is known of its family, and how its tokenizer and model are made."""
 
+import copy
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -123,15 +124,18 @@ class Checkpoint:
         return dataclasses.replace(self.trained(folder), from_scratch=True)
 
     def config(self, folder: str, **values: Any) -> "PretrainedConfig":
-        """The checkpoint's configuration with ``values`` set in it.
+        """The checkpoint's configuration with ``values`` set in it; of a pooled model that of its backbone, with what
+        is known of its head and its labels.
 
         Raises BadInput for a folder without one, an unknown architecture, or one that needs code of its own.
         """
         from huggingface_hub.errors import StrictDataclassError
         from transformers import AutoConfig
 
+        from pipeline.models import pooled_loading
         from pipeline.models.loading import quiet
 
+        pooled_loading.code()
         _check_known(_read_config(Path(folder)), folder)
         try:
             with quiet():
@@ -140,6 +144,7 @@ class Checkpoint:
             raise BadInput(
                 Problem(WHERE, f"{folder}/config.json cannot be read: {' '.join(str(error).split())}")
             ) from error
+        config = pooled_loading.unwrapped(config)
         if self.dropout is not None:
             numbers = [name for name, value in config.to_dict().items() if type(value) in (int, float)]
             config.update({name: self.dropout for name in numbers if name.endswith(_DROPOUTS)})
@@ -188,9 +193,19 @@ class Checkpoint:
         return auto_class(config, heads)
 
     def build(
-        self, folder: str, heads: Sequence[str], config: "PretrainedConfig", *, meta: bool = False
+        self,
+        folder: str,
+        heads: Sequence[str],
+        config: "PretrainedConfig",
+        *,
+        facts: Mapping[str, Any] | None = None,
+        pooled: Mapping[str, Any] | None = None,
+        meta: bool = False,
     ) -> "tuple[PreTrainedModel, LoadReport]":
         """The model with the first of ``heads`` that it can have, in float32, and what is new in it.
+
+        facts: what the model's configuration is to say besides (labels, ranges). pooled: the head of a pooled model
+        (see :func:`pipeline.models.pooled_loading.wrapped`), in place of the one that transformers would put there.
 
         On the meta device (``meta``) it has neither weights nor memory, and the report is empty. Seed torch
         before: newly initialised weights depend on nothing else. Raises BadInput for a model that has no such
@@ -198,11 +213,17 @@ class Checkpoint:
         """
         import transformers
 
-        from pipeline.models import loading
+        from pipeline.models import loading, pooled_loading
 
-        auto = getattr(transformers, self.auto_class(config, heads))
         if getattr(config, "pad_token_id", None) in (None, -1):
             config.pad_token_id = self.tokenizer(folder).pad_token_id
+        source, own = copy.deepcopy(config), pooled_loading.own_head(config)
+        if pooled is not None:
+            config = pooled_loading.wrapped(config, pooled, facts or {}, self.dropout)
+        else:
+            pooled_loading.without_head(config)
+            config.update(dict(facts or {}))
+        auto = getattr(transformers, self.auto_class(config, heads))
         options = {} if self.attention is None else {"attn_implementation": self.attention}
         if meta:
             return self._named(loading.on_meta(auto, config, **options)), loading.LoadReport()
@@ -211,7 +232,10 @@ class Checkpoint:
                 notes=("all are random (model.from_scratch)",)
             )
         check_weights(folder)
-        model, report = loading.with_weights(auto, folder, config, **options)
+        if pooled_loading.same_head(own, pooled):
+            model, report = loading.with_weights(auto, folder, config, **options)
+        else:
+            model, report = pooled_loading.filled(auto, folder, source, config, **options)
         return self._named(model), report
 
     def _named(self, model: "PreTrainedModel") -> "PreTrainedModel":
@@ -242,10 +266,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
 def _check_known(written: dict[str, Any], folder: str) -> None:
     """Raises BadInput for an architecture that transformers does not have itself."""
     import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING, CONFIG_MAPPING_NAMES
 
     kind = written.get("model_type", "")
-    if kind in CONFIG_MAPPING_NAMES:
+    if kind in CONFIG_MAPPING:
         return
     if "auto_map" in written:
         what = f"{folder} needs Python code of its own (trust_remote_code), which this program never runs"

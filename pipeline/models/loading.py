@@ -97,13 +97,21 @@ def with_weights(
 
     Raises BadInput for weights that cannot be read as plain data, or are not those of this architecture.
     """
+    with reading(folder):
+        model, info = read(auto, folder, config, options)
+        if _looked_for_another_name(model, info):
+            _fill_backbone(model, info, folder, options)
+    return model, report_of(model, info, folder)
+
+
+@contextlib.contextmanager
+def reading(folder: str) -> Iterator[None]:
+    """What goes wrong inside is said of the weights in ``folder``: BadInput. Quiet."""
     from safetensors import SafetensorError
 
     try:
         with quiet():
-            model, info = _read(auto, folder, config, options)
-            if _looked_for_another_name(model, info):
-                _fill_backbone(model, info, folder, options)
+            yield
     except (pickle.UnpicklingError, EOFError, SafetensorError) as error:
         what = f"the weights in {folder} cannot be read: {_first_line(error)}"
         raise BadInput(Problem(WHERE, what, WHOLE)) from error
@@ -111,10 +119,9 @@ def with_weights(
         raise BadInput(
             Problem(WHERE, f"the model in {folder} cannot be loaded: {_first_line(error)}")
         ) from error
-    return model, _report(model, info, folder)
 
 
-def _read(auto: Any, folder: str, config: PretrainedConfig, options: dict[str, Any]) -> Any:
+def read(auto: Any, folder: str, config: PretrainedConfig, options: dict[str, Any]) -> Any:
     """A model, and what transformers says of its loading."""
     import torch
 
@@ -153,7 +160,7 @@ def _fill_backbone(
     """
     from transformers import AutoModel
 
-    backbone, found = _read(AutoModel, folder, model.config, options)
+    backbone, found = read(AutoModel, folder, model.config, options)
     model.base_model.load_state_dict(backbone.state_dict())
     prefix = f"{model.base_model_prefix}."
     heads = {name for name in info["missing_keys"] if not name.startswith(prefix)}
@@ -162,7 +169,8 @@ def _fill_backbone(
     info["unexpected_keys"] = found["unexpected_keys"]
 
 
-def _report(model: PreTrainedModel, info: dict[str, Any], folder: str) -> LoadReport:
+def report_of(model: PreTrainedModel, info: dict[str, Any], folder: str) -> LoadReport:
+    """What ``info``, transformers' own report, comes to. Raises BadInput for weights that are not the model's."""
     prefix = f"{model.base_model_prefix}."
     mismatched = tuple(
         sorted((name, tuple(there), tuple(here)) for name, there, here in info["mismatched_keys"])

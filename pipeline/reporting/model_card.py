@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.reporting.audit import audit_lines
@@ -35,10 +35,7 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
         markdown_table([["metric", "value"], *[[name, f"{value:.4f}"] for name, value in main.items()]]),
         *[f"### {name}\n\n{markdown_table(rows)}" for name, rows in tables.items()],
         "## Use",
-        "```python\nfrom transformers import pipeline\n\n"
-        'classify = pipeline("text-classification", model="model")\nprint(classify("a text"))\n```'
-        if "labels" in prepared["head"] and "zero_shot" not in prepared["head"]
-        else "Load the folder `model` with transformers' Auto classes.",
+        *_use(prepared["head"]),
         *_adapter(run, prepared["head"]),
         *_data(run),
         "## How it was made",
@@ -49,6 +46,26 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
         + f". Made with Python {environment['python']}, {versions}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _use(head: Mapping[str, Any]) -> Iterator[str]:
+    """How transformers loads ``model``."""
+    if pooled := head.get("pooled"):
+        auto = f"AutoModelFor{'Sequence' if pooled['pooling'] else 'Token'}Classification"
+        yield "The class of the model is in `model/pooled.py`, which transformers runs where it is told to trust it:"
+        yield (
+            f"```python\nfrom transformers import {auto}, AutoTokenizer\n\n"
+            'tokenizer = AutoTokenizer.from_pretrained("model", trust_remote_code=True)\n'
+            f'model = {auto}.from_pretrained("model", trust_remote_code=True)\n'
+            'print(model(**tokenizer("a text", return_tensors="pt")).logits)\n```'
+        )
+    elif "labels" in head and "zero_shot" not in head:
+        yield (
+            "```python\nfrom transformers import pipeline\n\n"
+            'classify = pipeline("text-classification", model="model")\nprint(classify("a text"))\n```'
+        )
+    else:
+        yield "Load the folder `model` with transformers' Auto classes."
 
 
 def _made(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
@@ -101,6 +118,16 @@ def _adapter(run: RunDirectory, head: Mapping[str, Any]) -> list[str]:
     )
     if "labels" not in head:
         return [f"{text}."]
+    if pooled := head.get("pooled"):
+        auto = f"AutoModelFor{'Sequence' if pooled['pooling'] else 'Token'}Classification"
+        code = (
+            f"from peft import PeftModel\nfrom transformers import AutoConfig, AutoModel, {auto}\n\n"
+            'config = AutoConfig.from_pretrained("model", trust_remote_code=True)\n'
+            f"whole = {auto}.from_config(config, trust_remote_code=True)\n"
+            f'whole.backbone = AutoModel.from_pretrained("{base}")\n'
+            'tuned = PeftModel.from_pretrained(whole, "model/adapter")'
+        )
+        return [f"{text}:", f"```python\n{code}\n```"]
     code = (
         "from peft import PeftModel\nfrom transformers import AutoModelForSequenceClassification\n\n"
         f'base = AutoModelForSequenceClassification.from_pretrained("{base}", num_labels={len(head["labels"])})\n'

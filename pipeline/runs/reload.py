@@ -20,11 +20,14 @@ def main(model_folder: str, inputs: str, output: str) -> None:
         from safetensors.torch import load_file, save_file
 
         request = json.loads(Path(inputs).with_suffix(".json").read_text(encoding="utf-8"))
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder)
+        trust = request["trust"]
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder, trust_remote_code=trust)
         if [tokenizer(text)["input_ids"] for text in request["texts"]] != request["input_ids"]:
             sys.exit("the tokenizer in the folder cuts texts differently from the one that trained")
         auto = getattr(transformers, request["auto_class"])
-        model, info = auto.from_pretrained(model_folder, dtype=torch.float32, output_loading_info=True)
+        model, info = auto.from_pretrained(
+            model_folder, dtype=torch.float32, output_loading_info=True, trust_remote_code=trust
+        )
         if info["missing_keys"] or info["unexpected_keys"] or info["mismatched_keys"]:
             sys.exit(f"weights do not fit: {info}")
         with torch.inference_mode():

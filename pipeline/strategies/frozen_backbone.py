@@ -23,6 +23,8 @@ class FrozenBackbone(Strategy):
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 2e-2
+    # What suits a head that cannot change what it reads; task.pooling takes it unless set, where a task has one.
+    pooling: str | None = "auto"
 
     # Those that are new; what predicts words was pretrained, and a bare backbone has nothing to train.
     heads: ClassVar[tuple[str, ...] | None] = (

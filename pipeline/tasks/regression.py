@@ -20,6 +20,7 @@ from pydantic import Field, field_validator
 
 from pipeline.component import component
 from pipeline.tasks.base import Column, Head, Output, Scores, Task
+from pipeline.tasks.pooled_head import HeadDropout, HeadLayers, Pooling
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from torchmetrics import Metric
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
+    from pipeline.errors import Problem
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.models.loading import LoadReport
     from pipeline.training.answers import Answer
@@ -41,13 +43,14 @@ TEXTS = {
 
 @component
 class Regression(Task):
-    """Regression by a sequence classification head of transformers with one output for each target.
+    """Regression by a sequence classification head of transformers, or a pooled model, with one output for each target.
 
     The model learns targets that are standardised by their mean and standard deviation in the training data, and
     everything that is said of them is in the units of the data. Head facts, which are in the saved model's
     configuration too, lists with an entry for each target: ``target_names``, ``target_mean``, ``target_scale`` (the
     standard deviation), ``target_low`` and ``target_high`` (the range in the training data). A target is the
-    model's output times its scale plus its mean.
+    model's output times its scale plus its mean. ``pooled`` is there where the head is not that of transformers (see
+    :mod:`pipeline.tasks.pooled_head`).
     """
 
     # Columns with one target each. null: the column that plays the role `label` is the only target.
@@ -58,6 +61,13 @@ class Regression(Task):
     huber_delta: Annotated[float, Field(gt=0)] = 1.0
     # Whether predictions are cut to the range of the training data.
     clip: bool = False
+    # What the head reads: the mean or maximum of all tokens, the first token (cls), the last, or a mean with learned
+    # weights (attention); auto: what suits the model. null: as transformers does it.
+    pooling: Pooling | None = None
+    # Sizes of the hidden layers of the head. None: it is linear.
+    head_layers: HeadLayers = Field(default_factory=list)
+    # Dropout in front of every layer of such a head. null: model.dropout, or 0.1.
+    head_dropout: HeadDropout = None
     # Pad batches to a multiple of this many tokens; 8 suits tensor cores.
     pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
 
@@ -91,19 +101,29 @@ class Regression(Task):
         # Unlike correlations it sees the scale, and unlike errors it weighs targets of any scale the same.
         return "r2"
 
+    def conflicts(self, spec: Any) -> "list[Problem]":
+        """A head that the model cannot have."""
+        from pipeline.tasks import pooled_head
+
+        return list(pooled_head.problems(self, spec))
+
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         from pipeline.tasks.numbers.targets import learn_targets
+        from pipeline.tasks.pooled_head import head_of_text
 
-        return learn_targets(self.targets, data)
+        pooled = head_of_text(config, self.pooling, self.head_layers, self.head_dropout)
+        return learn_targets(self.targets, data) | ({"pooled": pooled} if pooled else {})
 
     def describe(self, head: Head) -> dict[str, str]:
         """The targets with their range, mean and standard deviation in the training data."""
+        from pipeline.tasks.pooled_head import described
+
         columns = (head[f"target_{fact}"] for fact in ("names", "low", "high", "mean", "scale"))
         each = [
             f"{name} {low:g} to {high:g} (mean {mean:.4g}, deviation {scale:.4g})"
             for name, low, high, mean, scale in zip(*columns, strict=True)
         ]
-        return {"targets": f"{len(each)}: {', '.join(each)}"}
+        return {"targets": f"{len(each)}: {', '.join(each)}", **described(head.get("pooled"))}
 
     def load(
         self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False
@@ -111,17 +131,17 @@ class Regression(Task):
         names = head["target_names"]
         config = checkpoint.config(folder)
         before = getattr(config, "target_names", None), getattr(config, "target_scale", None)
-        config.update(
-            {
-                "id2label": dict(enumerate(names)),
-                "label2id": {name: number for number, name in enumerate(names)},
-                "problem_type": "regression",
-                # A cache of keys and values serves generation; here it would only take memory.
-                "use_cache": False,
-                **head,
-            }
+        facts = {
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: number for number, name in enumerate(names)},
+            "problem_type": "regression",
+            # A cache of keys and values serves generation; here it would only take memory.
+            "use_cache": False,
+            **{name: fact for name, fact in head.items() if name != "pooled"},
+        }
+        model, report = checkpoint.build(
+            folder, self.heads, config, facts=facts, pooled=head.get("pooled"), meta=meta
         )
-        model, report = checkpoint.build(folder, self.heads, config, meta=meta)
         if before[0] and before != (names, head["target_scale"]) and not report.initialised:
             what = ", ".join(before[0])
             report = report.noting(

@@ -21,6 +21,7 @@ from pydantic import Field
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.tasks.base import Column, Head, Output, Scores, Task
+from pipeline.tasks.pooled_head import HeadDropout, HeadLayers, Pooling
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -40,10 +41,11 @@ SHOWN_LABELS = 8
 
 @component
 class TextClassification(Task):
-    """Classification by a sequence classification head of transformers.
+    """Classification by a sequence classification head of transformers, or by a pooled model.
 
     Head facts: ``labels`` in the order of the classes, ``multi_label``, ``class_names`` (of a `datasets`
-    ClassLabel, whose cells are numbers), ``class_weights``, and ``counts`` of each label in each split.
+    ClassLabel, whose cells are numbers), ``class_weights``, ``counts`` of each label in each split, and ``pooled``
+    where the head is not that of transformers (see :mod:`pipeline.tasks.pooled_head`).
     """
 
     # Whether a text can have any number of labels.
@@ -69,6 +71,13 @@ class TextClassification(Task):
     prompt: Annotated[str, Field(pattern=r"^(.|\n)*\{text\}(.|\n)*\S")] = (
         "{text}\n\nThe topic of this text is"
     )
+    # What the head reads: the mean or maximum of all tokens, the first token (cls), the last, or a mean with learned
+    # weights (attention); auto: what suits the model. null: as transformers does it.
+    pooling: Pooling | None = None
+    # Sizes of the hidden layers of the head. None: it is linear.
+    head_layers: HeadLayers = Field(default_factory=list)
+    # Dropout in front of every layer of such a head. null: model.dropout, or 0.1.
+    head_dropout: HeadDropout = None
     # Pad batches to a multiple of this many tokens; 8 suits tensor cores.
     pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
 
@@ -90,6 +99,8 @@ class TextClassification(Task):
 
     def conflicts(self, spec: Any) -> list[Problem]:
         """A text with several labels is no example of one class, and what only an untrained model needs is not read."""
+        from pipeline.tasks import pooled_head
+
         problems = []
         sources = [spec.data, *spec.data.parts().values()]
         if self.multi_label and any(source.examples_per_class for source in sources):
@@ -99,15 +110,17 @@ class TextClassification(Task):
             if self.train and getattr(self, name):
                 what = "is of a model that is scored as it is, and this run trains"
                 problems.append(Problem(f"task.{name}", what, "train=false"))
-        return problems
+        return [*problems, *pooled_head.problems(self, spec)]
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         from pipeline.tasks.classification.head import learn_head
         from pipeline.tasks.classification.trained_head import has_head_for
+        from pipeline.tasks.pooled_head import head_of_text
 
         head = learn_head(self, data)
         if self.train or (self.zero_shot is None and has_head_for(config, _names(head), self.labels)):
-            return head
+            pooled = head_of_text(config, self.pooling, self.head_layers, self.head_dropout)
+            return {**head, "pooled": pooled} if pooled else head
         if self.multi_label:
             what = "cannot be done without training by a model without a head for the labels"
             raise BadInput(Problem("task.multi_label", what, "train=true, or multi_label=false"))
@@ -119,12 +132,15 @@ class TextClassification(Task):
 
     def describe(self, head: Head) -> dict[str, str]:
         """The labels with their number of training examples, most frequent first."""
+        from pipeline.tasks.pooled_head import described
+
         counts = sorted(head["counts"]["train"].items(), key=lambda item: -item[1])
         each = [f"{name} {count:,}" for name, count in counts]
         more = (
             f", … and {len(each) - SHOWN_LABELS} more, down to {each[-1]}" if len(each) > SHOWN_LABELS else ""
         )
         shown = {"labels": f"{len(each)}: {', '.join(each[:SHOWN_LABELS])}{more}"}
+        shown |= described(head.get("pooled"))
         if facts := head.get("zero_shot"):
             shown["zero-shot"] = f"by {facts['way']} of: {listing(facts['descriptions'], most=SHOWN_LABELS)}"
         return shown
@@ -151,17 +167,17 @@ class TextClassification(Task):
             raise BadInput(
                 Problem("task.labels", what, f"the same order: task.labels=[{','.join(trained_for)}]")
             )
-        config.update(
-            {
-                "id2label": dict(enumerate(names)),
-                "label2id": {name: number for number, name in enumerate(names)},
-                "problem_type": f"{'multi' if self.multi_label else 'single'}_label_classification",
-                "class_weights": head["class_weights"],
-                # A cache of keys and values serves generation; here it would only take memory.
-                "use_cache": False,
-            }
+        facts = {
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: number for number, name in enumerate(names)},
+            "problem_type": f"{'multi' if self.multi_label else 'single'}_label_classification",
+            "class_weights": head["class_weights"],
+            # A cache of keys and values serves generation; here it would only take memory.
+            "use_cache": False,
+        }
+        model, report = checkpoint.build(
+            folder, self.heads, config, facts=facts, pooled=head.get("pooled"), meta=meta
         )
-        model, report = checkpoint.build(folder, self.heads, config, meta=meta)
         if trained_for and trained_for != names and len(trained_for) == len(names) and not report.initialised:
             others = listing(trained_for, most=8)
             report = report.noting(f"the head was trained for other labels ({others}) and starts from there")

@@ -19,6 +19,7 @@ from pydantic import Field
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.tasks.base import Column, Head, Output, Scores, Task
+from pipeline.tasks.pooled_head import HeadDropout, HeadLayers
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -63,6 +64,10 @@ class TokenClassification(Task):
     strict: bool = False
     # Share of the target that is spread over all tags (Szegedy et al. 2016, arXiv:1512.00567, section 7).
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    # Sizes of the hidden layers of the head. None: it is the one of transformers, which is linear.
+    head_layers: HeadLayers = Field(default_factory=list)
+    # Dropout in front of every layer of such a head. null: model.dropout, or 0.1.
+    head_dropout: HeadDropout = None
     # Pad batches to a multiple of this many tokens; 8 suits tensor cores.
     pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
 
@@ -85,33 +90,42 @@ class TokenClassification(Task):
     def monitor_for(self, head: Head) -> str:
         return "accuracy" if head["scheme"] == "none" else "f1"
 
+    def conflicts(self, spec: Any) -> list[Problem]:
+        """A head that the model cannot have."""
+        from pipeline.tasks import pooled_head
+
+        return list(pooled_head.problems(self, spec))
+
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
+        from pipeline.tasks.pooled_head import head_of_tokens
         from pipeline.tasks.tagging.head import learn_head
 
-        return learn_head(self, data, config)
+        pooled = head_of_tokens(config, self.head_layers, self.head_dropout)
+        return learn_head(self, data, config) | ({"pooled": pooled} if pooled else {})
 
     def describe(self, head: Head) -> dict[str, str]:
         """Spans of each type (or words of each tag) in training, most frequent first."""
+        from pipeline.tasks.pooled_head import described
+
         counts = sorted(head["counts"]["train"].items(), key=lambda item: -item[1])
         each = [f"{name} {count:,}" for name, count in counts]
         kind = "tags" if head["scheme"] == "none" else f"entities ({head['scheme']})"
         empty = f"; {head['empty']:,} rows without a word" if head["empty"] else ""
         return {
-            kind: f"{len(each)}: {listing(each, SHOWN_LABELS)} in {head['words']['train']:,} words{empty}"
+            kind: f"{len(each)}: {listing(each, SHOWN_LABELS)} in {head['words']['train']:,} words{empty}",
+            **described(head.get("pooled")),
         }
 
     def load(
         self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False
     ) -> "tuple[nn.Module, LoadReport]":
         config = checkpoint.config(folder)
-        config.update(
-            {
-                "id2label": dict(enumerate(head["labels"])),
-                "label2id": {name: number for number, name in enumerate(head["labels"])},
-                "use_cache": False,
-            }
-        )
-        return checkpoint.build(folder, self.heads, config, meta=meta)
+        facts = {
+            "id2label": dict(enumerate(head["labels"])),
+            "label2id": {name: number for number, name in enumerate(head["labels"])},
+            "use_cache": False,
+        }
+        return checkpoint.build(folder, self.heads, config, facts=facts, pooled=head.get("pooled"), meta=meta)
 
     def encode(
         self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
