@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -45,6 +45,31 @@ class OutputOf:
 
 
 @dataclass(frozen=True)
+class FeaturesOf:
+    """Nothing of a pooled model's backbone is trained (``pipeline.models.pooled``): its head reads what the model's
+    method ``features`` gives.
+
+    pooled: whether that is one vector a text.
+    """
+
+    pooled: bool
+
+    generates: ClassVar[bool] = True
+
+    @property
+    def read(self) -> Read:
+        return "text" if self.pooled else "all"
+
+    def text(self) -> str:
+        return "pooled hidden states of the backbone" if self.pooled else "hidden states of the backbone"
+
+    def stand_ins(self, model: nn.Module) -> StandIns:
+        from pipeline.strategies.stand_ins import FeaturesGiven
+
+        return FeaturesGiven(model)
+
+
+@dataclass(frozen=True)
 class LayersBelow:
     """Nothing below a layer is trained: embeddings, and the layers before it.
 
@@ -66,9 +91,10 @@ class LayersBelow:
         return LayersSkipped(model, self)
 
 
-Cut = OutputOf | LayersBelow
+Cut = OutputOf | FeaturesOf | LayersBelow
 
 
 def cut_of(facts: dict[str, Any]) -> Cut:
     """The cut whose fields were written as JSON."""
-    return LayersBelow(**facts) if "layers" in facts else OutputOf(**facts)
+    kinds: tuple[type[Cut], ...] = (OutputOf, FeaturesOf, LayersBelow)
+    return next(kind for kind in kinds if {field.name for field in fields(kind)} == facts.keys())(**facts)

@@ -59,8 +59,11 @@ class FrozenBackbone(Strategy):
 
     def frozen_prefix(self, model: Any) -> "Cut | str":
         """The whole backbone."""
-        from pipeline.strategies.cuts import OutputOf
+        from pipeline.strategies.cuts import FeaturesOf, OutputOf
 
+        if hasattr(model, "features") and hasattr(model, "classify"):
+            # A pooling that learns nothing is done once too.
+            return FeaturesOf(pooled=model.pool is None and model.config.pooling is not None)
         if model.base_model is model:
             return f"the backbone of {type(model).__name__} is no module of its own"
         return OutputOf(model.base_model_prefix)

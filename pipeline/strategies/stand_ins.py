@@ -83,13 +83,19 @@ class StandIns:
     def restore(self) -> None:
         """Make the modules what they were."""
         for module in self._changed:
-            module.__dict__.pop("forward", None)
+            for name in ("forward", "features"):
+                module.__dict__.pop(name, None)
         for module in self._frozen:
             module.__dict__.pop("_apply", None)
 
-    def _exchange(self, module: nn.Module, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-        real = module.forward
-        module.forward = wraps(real)(make(real))  # type: ignore[method-assign]
+    def _exchange(
+        self,
+        module: nn.Module,
+        make: Callable[[Callable[..., Any]], Callable[..., Any]],
+        method: str = "forward",
+    ) -> None:
+        real = getattr(module, method)
+        module.__dict__[method] = wraps(real)(make(real))
         self._changed.append(module)
 
 
@@ -121,6 +127,27 @@ class OutputGiven(StandIns):
 
         self._exchange(module, make)
         self._frozen = [module]
+
+
+class FeaturesGiven(StandIns):
+    """In place of the backbone of a pooled model, and of a pooling without weights."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+
+        def make(real: Callable[..., Any]) -> Callable[..., Any]:
+            def features(*args: Any, **kwargs: Any) -> Tensor:
+                if self.value is not None:
+                    return self.value
+                made = real(*args, **kwargs)
+                if self.recording:
+                    raise _Reached(made)
+                return made
+
+            return features
+
+        self._exchange(model, make, "features")
+        self._frozen = [model.base_model]
 
 
 class LayersSkipped(StandIns):

@@ -83,5 +83,5 @@ def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path, name: str) -> Non
     written(tmp_path, [3, 1, 5], "all")
     file = tmp_path / name
     file.write_bytes(file.read_bytes()[:-9])
-    with pytest.raises(ValueError, match="whole|size"):
+    with pytest.raises(ValueError, match=r"whole|size"):
         Features(tmp_path)

@@ -26,7 +26,7 @@ TRAINED = {
     ("gpt2", "AutoModelForCausalLM"): ["transformer.h.1.", "transformer.ln_f."],
     ("llama", "AutoModelForCausalLM"): ["model.layers.1.", "model.norm.", "lm_head."],
     ("t5", "AutoModelForSeq2SeqLM"): ["decoder.block.1.", "decoder.final_layer_norm."],
-    ("flan_t5", "AutoModelForSeq2SeqLM"): ["decoder.block.1.", "decoder.final_layer_norm.", "lm_head."],
+    ("flan_t5", "AutoModelForSeq2SeqLM"): ["decoder.block.1.", "decoder.final_layer_norm."],
     ("t5", "AutoModelForTokenClassification"): [
         "transformer.encoder.block.1.",
         "transformer.encoder.final_layer_norm.",

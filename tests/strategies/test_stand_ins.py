@@ -9,7 +9,7 @@ from pipeline.data.features import chosen, padded
 from pipeline.models.checkpoint import _DROPOUTS
 from pipeline.models.heads import AUTO_CLASSES
 from pipeline.strategies.base import Strategy
-from pipeline.strategies.cuts import LayersBelow, OutputOf, cut_of
+from pipeline.strategies.cuts import FeaturesOf, LayersBelow, OutputOf, cut_of
 from pipeline.strategies.frozen_backbone import FrozenBackbone
 from pipeline.strategies.last_layers import LastLayers
 from pipeline.strategies.stand_ins import what_is_read
@@ -84,11 +84,14 @@ def outputs(made: Any) -> dict[str, torch.Tensor]:
 
 
 def assert_same(strategy: Strategy, family: str, head: str) -> None:
-    """Outputs and gradients, with and without what is stored, within 1e-5."""
     model: Any = strategy.adapt(deep(family, head))
     inputs = texts(family, head)
+    check(strategy, model, resolved(strategy, family, head, model, inputs), inputs)
+
+
+def check(strategy: Strategy, model: Any, cut: Any, inputs: dict[str, torch.Tensor]) -> None:
+    """Outputs and gradients, with and without what is stored, within 1e-5."""
     real = inputs["attention_mask"].bool()
-    cut = resolved(strategy, family, head, model, inputs)
     strategy.train_mode(model)
     gradients, made = {}, {}
     stand_ins = cut.stand_ins(model)
@@ -114,7 +117,7 @@ def assert_same(strategy: Strategy, family: str, head: str) -> None:
         other = outputs(model(**inputs))
     assert any((value - outputs(model(**inputs))[name]).abs().max() > 1e-4 for name, value in other.items())
     stand_ins.restore()
-    assert not any("forward" in vars(module) for module in model.modules())
+    assert not any({"forward", "features"} & vars(module).keys() for module in model.modules())
 
 
 @pytest.mark.parametrize("family", CLASSIFIERS)
@@ -131,6 +134,21 @@ def test_what_a_head_reads_is_found_without_computing_the_backbone(family: str) 
     assert cut_of(vars(cut)) == cut
 
 
+@pytest.mark.parametrize("pooling", ["mean", "attention", None])
+def test_a_pooled_model_learns_the_same(pooling: str | None) -> None:
+    from pipeline.models import pooled
+
+    backbone: Any = deep("bert", "sequence_classification").config
+    config = pooled.PooledConfig(backbone, pooling=pooling, head_dropout=0.0)
+    kind = pooled.PooledForSequenceClassification if pooling else pooled.PooledForTokenClassification
+    strategy = FrozenBackbone()
+    model = strategy.adapt(kind(config))
+    cut = strategy.frozen_prefix(model)
+    assert isinstance(cut, FeaturesOf) and cut.read == ("text" if pooling == "mean" else "all")
+    assert cut_of(vars(cut)) == cut
+    check(strategy, model, cut, texts("bert", ""))
+
+
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "t5"])
 def test_heads_of_tokens_read_all_of_them(family: str) -> None:
     model = FrozenBackbone().adapt(deep(family, "token_classification"))
@@ -141,9 +159,12 @@ def test_heads_of_tokens_read_all_of_them(family: str) -> None:
 @pytest.mark.parametrize(
     ("family", "head"),
     [
-        *((family, "sequence_classification") for family in CLASSIFIERS if family != "xlnet"),
-        *((family, "token_classification") for family in ("bert", "deberta", "t5", "flan_t5")),
-        *((family, "causal_lm") for family in ("gpt2", "llama", "qwen3", "gemma3", "mistral")),
+        *(
+            (family, "sequence_classification")
+            for family in ("bert", "deberta", "modernbert", "gpt2", "llama", "t5")
+        ),
+        *((family, "token_classification") for family in ("bert", "t5")),
+        *((family, "causal_lm") for family in ("gpt2", "llama", "gemma3")),
         *((family, "seq2seq_lm") for family in ("t5", "flan_t5", "bart", "marian")),
         ("bert", "masked_lm"),
     ],
