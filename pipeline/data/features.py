@@ -59,7 +59,7 @@ class FeatureWriter:
     counts: vectors of each example. width: numbers of each vector. dtype: a name that torch has for it.
     """
 
-    def __init__(self, folder: Path, counts: Sequence[int], width: int, dtype: str) -> None:
+    def __init__(self, folder: Path, counts: Sequence[int] | np.ndarray, width: int, dtype: str) -> None:
         self.folder, self.dtype = folder, dtype
         self.starts = np.concatenate([[0], np.cumsum(np.asarray(counts, dtype=np.int64))])
         shape = (max(int(self.starts[-1]), 1), width)

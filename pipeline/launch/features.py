@@ -206,8 +206,8 @@ def frozen_part(
     if prefix is None or prefix.cut is None or prefix.why_not:
         return None, {}
     stand_ins = prefix.cut.stand_ins(model)
-    place = {"gpu": "cuda"}.get(machine.accelerator, machine.accelerator)
-    device = torch.device(place, int(os.environ.get("LOCAL_RANK", "0")) if place == "cuda" else None)
+    gpu = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    device = torch.device(gpu if machine.accelerator == "gpu" else machine.accelerator)
     store = Store(spec, prepared, machine, prefix, model, report.initialised, tokenizer, stand_ins, device)
     features = store.of(splits)
     if not features:
