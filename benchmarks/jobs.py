@@ -37,9 +37,10 @@ class Job:
 def overrides(strategy: str, seed: int, rows: int | None, threads: int | None) -> list[str]:
     """What a run of the comparison is started with; everything else is the program's default.
 
-    float32 on the CPU, because `auto` would be bf16 on some machines and Trainer's default is float32.
+    float32 on the CPU, because `auto` would be bf16 on some machines and Trainer's default is float32. The head is that
+    of transformers, which Trainer's side has too.
     """
-    chosen = ["model=bert", f"strategy={strategy}", f"seed={seed}", "logger=none"]
+    chosen = ["model=bert", f"strategy={strategy}", "task.pooling=null", f"seed={seed}", "logger=none"]
     chosen += ["hardware=cpu", "hardware.precision=32"]
     chosen += [f"data.limit={rows}"] if rows else []
     return chosen + ([f"hardware.threads={threads}"] if threads else [])

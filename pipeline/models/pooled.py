@@ -151,6 +151,10 @@ class PooledModel(PreTrainedModel):
             features = self.pool(features, _mask(features, attention_mask))
         return self.head(features)
 
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """That of transformers for ``labels``."""
+        raise NotImplementedError
+
     def forward(
         self,
         input_ids: Tensor | None = None,

@@ -120,11 +120,12 @@ def _adapter(run: RunDirectory, head: Mapping[str, Any]) -> list[str]:
         return [f"{text}."]
     if pooled := head.get("pooled"):
         auto = f"AutoModelFor{'Sequence' if pooled['pooling'] else 'Token'}Classification"
+        backbone = json.loads((run.model / "config.json").read_text(encoding="utf-8"))["backbone_class"]
         code = (
-            f"from peft import PeftModel\nfrom transformers import AutoConfig, AutoModel, {auto}\n\n"
+            f"from peft import PeftModel\nfrom transformers import AutoConfig, {backbone}, {auto}\n\n"
             'config = AutoConfig.from_pretrained("model", trust_remote_code=True)\n'
             f"whole = {auto}.from_config(config, trust_remote_code=True)\n"
-            f'whole.backbone = AutoModel.from_pretrained("{base}")\n'
+            f'whole.backbone = {backbone}.from_pretrained("{base}")\n'
             'tuned = PeftModel.from_pretrained(whole, "model/adapter")'
         )
         return [f"{text}:", f"```python\n{code}\n```"]

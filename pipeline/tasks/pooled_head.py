@@ -37,15 +37,17 @@ def head_of_text(
 
     shaped = bool(layers) or dropout is not None
     if not shaped and pooling in (None, "auto"):
-        own = getattr(config, "pooled_head", None)
-        has_head = any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
-        if pooling is None or has_head:
+        if pooling is None or _is_classifier(config):
+            own = getattr(config, "pooled_head", None)
             return own if own and own["pooling"] else None
-        usual = usual_pooling(config)
-        if usual == "last" or config.is_encoder_decoder:
+        if config.is_encoder_decoder or usual_pooling(config) == "last":
             return None
     chosen = usual_pooling(config) if pooling in (None, "auto") else pooling
     return {"pooling": chosen, "head_layers": list(layers), "head_dropout": dropout}
+
+
+def _is_classifier(config: PretrainedConfig) -> bool:
+    return any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
 
 
 def head_of_tokens(
@@ -62,7 +64,7 @@ def described(head: Mapping[str, Any] | None) -> dict[str, str]:
     """What a plan says of the head, where it is one of these."""
     if head is None:
         return {}
-    layers = f"hidden layers {listing(head['head_layers'])}" if head["head_layers"] else "linear"
+    layers = f"hidden layers {listing(map(str, head['head_layers']))}" if head["head_layers"] else "linear"
     return {"head": f"{head['pooling']} pooling, {layers}" if head["pooling"] else layers}
 
 

@@ -85,11 +85,12 @@ def test_checkpoints_hold_what_is_trained(
     best = torch.load(run.folder / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
     trained = sum(value.numel() for name, value in best.items() if not name.endswith("position_ids"))
     assert trained == run.manifest["prepared"]["trainable"] < run.manifest["prepared"]["total"] / 10
-    assert any("classifier" in name for name in best), "the head is there"
+    head = {"lora": "classifier", "frozen_backbone": "head"}[strategy]
+    assert any(f".{head}." in name for name in best), "the head is there"
     assert (run.folder / "model/adapter/adapter_model.safetensors").exists() == (strategy == "lora")
     if strategy == "lora":
         card_loads_the_adapter(run.folder, monkeypatch)
-    assert any("newly initialised: classifier" in line for line in run.manifest["weights"])
+    assert any(f"newly initialised: {head}" in line for line in run.manifest["weights"])
 
 
 @pytest.mark.slow
