@@ -44,7 +44,7 @@ _POINTS = 5.0
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     with _empty_features() as features:
-        given = [*overrides("frozen_backbone", 0, options.rows, options.threads), "task.pooling=null"]
+        given = overrides("frozen_backbone", 0, options.rows, options.threads)
         job = job_of([*given, f"trainer.max_epochs={options.epochs}"])
         result = {
             "what": "seconds of whole runs that train a head on a frozen backbone, movie_snippets, float32",

@@ -72,7 +72,7 @@ def test_a_strategy_with_nothing_to_train_names_those_that_have(conf: Path) -> N
     (problem,) = problems("task=causal_lm", "model=gpt2", "strategy=frozen_backbone")
     assert problem.where == "strategy"
     assert problem.what == "strategy=frozen_backbone has nothing to train for task=causal_lm with model=gpt2"
-    assert problem.allowed == "strategies that can: full, lora"
+    assert problem.allowed == "strategies that can: full, last_layers, lora"
 
 
 def test_nothing_is_loaded_to_know(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
