@@ -124,5 +124,5 @@ def test_the_table_has_every_task(conf: Path) -> None:
     assert {row[0] for row in rows} == set(matrix.declared("task"))
     by_task = {row[0]: row for row in rows}
     assert "xlnet_base" in by_task["text_classification"][1].split(", ")
-    assert by_task["text_classification"][2] == "frozen_backbone, full, lora"
-    assert by_task["causal_lm"][2] == "full, lora"
+    assert by_task["text_classification"][2] == "frozen_backbone, full, last_layers, lora"
+    assert by_task["causal_lm"][2] == "full, last_layers, lora"
