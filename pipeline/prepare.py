@@ -12,9 +12,12 @@ def main() -> None:
     from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_pairs
 
-    for title, ready in prepare_chain(stages).titled("prepared"):
-        show_pairs(title, ready.prepared.table(), error=False)
+    chain = prepare_chain(stages)
+    for title, ready in chain.titled("prepared"):
+        show_pairs(title, ready.table(), error=False)
         show_audit(ready.audit, error=False)
+    # The weights of later stages are yet to be trained.
+    chain.start.ready.compute_once()
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ def test_refused(task: str, family: str, strategy: str) -> None:
     (problem,) = matrix.problems(spec)
     if matrix.fits(TASKS[task], MODELS[FAMILIES[family].option]):
         assert f"strategy={strategy} has nothing to train for task={task}" in problem.what
-        assert problem.allowed == "strategies that can: full, lora"
+        assert problem.allowed == "strategies that can: full, last_layers, lora"
     else:
         assert problem.what == f"model={FAMILIES[family].option} has no head for task={task}"
         assert problem.allowed.startswith("models that can: ")

@@ -169,6 +169,7 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
     [
         "README.md",
         *(f"docs/{name}.md" for name in ("guide", "options", "models", "stages", "extending", "decisions")),
+        "docs/frozen_part.md",
         *TASK_PAGES,
         *DATA_PAGES,
     ],

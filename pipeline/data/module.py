@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from pipeline.data.augmentation import Augmented, WithEpoch, WordChanges
 from pipeline.data.batches import EvaluationBatches, TrainingBatches
+from pipeline.data.features import CollateWithFeatures
 from pipeline.data.streaming.batches import StreamedBatches, StreamLoader
 from pipeline.training.answers import Answers
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+    from pipeline.data.features import Features
     from pipeline.data.mixing import Mixing
     from pipeline.data.streaming.training import TrainingStream
     from pipeline.tasks.base import Task
@@ -75,6 +77,7 @@ class TextData(LightningDataModule):
     """Batches of the prepared splits; ``raw`` are the rows of data that they were encoded from, ``pin_memory`` whether
     a GPU fetches them.
 
+    features: of a split, what the frozen part of the model gives for its examples, where that is stored.
     Its state is the position in the training data: batches consumed, not prefetched, of the epoch under way.
     """
 
@@ -95,9 +98,10 @@ class TextData(LightningDataModule):
         changes: WordChanges | None = None,
         stream: TrainingStream | None = None,
         mixing: Mixing | None = None,
+        features: Mapping[str, Features] | None = None,
     ) -> None:
         super().__init__()
-        self.raw, self.changes = raw or {}, changes
+        self.raw, self.changes, self.features = raw or {}, changes, features or {}
         self.splits, self.settings, self.seed, self.workers = splits, trainer, seed, workers
         self.world_size, self.rank, self.pin_memory = world_size, rank, pin_memory
         self.collate = Collate(task, tokenizer)
@@ -116,12 +120,14 @@ class TextData(LightningDataModule):
         elif "train" in splits:
             self.training_batches = TrainingBatches(lengths_of(splits["train"]), **options, mixing=mixing)
 
-    def _loader(self, rows: Any, batches: Any) -> DataLoader:
+    def _loader(self, rows: Any, batches: Any, split: str) -> DataLoader:
         # A generator of its own: starting an iterator must not draw from the generator that dropout uses.
         return DataLoader(
             rows,
             batch_sampler=batches,
-            collate_fn=self.collate,
+            collate_fn=CollateWithFeatures(self.collate, self.features[split])
+            if split in self.features
+            else self.collate,
             num_workers=self.workers,
             generator=torch.Generator().manual_seed(self.seed),
             pin_memory=self.pin_memory,
@@ -137,7 +143,7 @@ class TextData(LightningDataModule):
             rank=self.rank,
             rows=rows_of(self.splits[split]),
         )
-        return self._loader(Numbered(self.splits[split]), batches)
+        return self._loader(Numbered(self.splits[split]), batches, split)
 
     def examples(self, split: str, count: int) -> list[dict[str, Any]]:
         """The first few encoded rows of a split, in training also of what is streamed."""
@@ -164,8 +170,8 @@ class TextData(LightningDataModule):
             )
         rows = Numbered(self.splits["train"])
         if self.changes is None:
-            return self._loader(rows, self.training_batches)
-        return self._loader(Augmented(rows, self.changes), WithEpoch(self.training_batches))
+            return self._loader(rows, self.training_batches, "train")
+        return self._loader(Augmented(rows, self.changes), WithEpoch(self.training_batches), "train")
 
     def val_dataloader(self) -> list[DataLoader]:
         return [self.evaluation_loader(name) for name in self.validation_names]

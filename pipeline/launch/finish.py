@@ -115,6 +115,8 @@ def _save_and_verify(job: Work) -> float:
         for value in values
         if isinstance(value, str | list)
     ]
+    if job.module.stand_ins is not None:
+        job.module.stand_ins.restore()  # What is saved computes everything.
     model = job.module.model.cpu()
     expected = outputs(model, inputs)
     # In a folder of its own: beside merged weights transformers would apply an adapter a second time.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
     from pipeline.data.prepare import Prepared
     from pipeline.launch.machine import Machine
+    from pipeline.launch.prefix import FrozenPrefix
     from pipeline.launch.schedule import Schedule
 
 GIB = 2**30
@@ -87,7 +88,13 @@ def available_memory() -> int | None:
     return int(lines["MemAvailable"].split()[0]) * 1024
 
 
-def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule) -> list[tuple[str, str]]:
+def plan(
+    spec: RunSpec,
+    prepared: Prepared,
+    machine: Machine,
+    schedule: Schedule,
+    prefix: FrozenPrefix | None = None,
+) -> list[tuple[str, str]]:
     """Rows of the plan: what, and how much."""
     need, free = memory(spec, prepared, machine), available_memory()
     rows = prepared.rows
@@ -117,6 +124,7 @@ def plan(spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
             + (f"; cut short: {sum(cut.values()):,} rows" if cut else ""),
         ),
         *(_training(spec, prepared, machine, schedule) if spec.train else _scoring(prepared)),
+        *([("frozen part", prefix.text())] if prefix else []),
         (
             "machine",
             f"{machine.world_size} × {machine.accelerator}, {machine.threads} thread{'s' * (machine.threads != 1)}, "

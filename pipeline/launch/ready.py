@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.data.augmentation import changes
 from pipeline.data.prepare import Prepared, prepare
 from pipeline.data.skipping import warn_of_skipped
 from pipeline.launch.auditing import Report, audited
-from pipeline.launch.machine import Machine, look
+from pipeline.launch.machine import Machine
+from pipeline.launch.machine import look as look_at
 from pipeline.launch.plan import plan
+from pipeline.launch.prefix import FrozenPrefix, look
 from pipeline.launch.schedule import Schedule, schedule
 
 if TYPE_CHECKING:
@@ -36,9 +39,26 @@ class Ready:
         """What is kept of it in the run's directory."""
         return {"audit.json": json.dumps(self.audit, ensure_ascii=False, indent=1)} if self.audit else {}
 
+    @cached_property
+    def prefix(self) -> FrozenPrefix | None:
+        """The part of the model that is frozen, and whether it is computed once."""
+        return look(self.spec, self.prepared)
+
+    def compute_once(self) -> None:
+        """Compute and store what the frozen part gives, where it is to be stored and the cache has it not."""
+        if self.prefix is not None and not self.prefix.why_not:
+            from pipeline.launch.features import compute
+
+            compute(self.spec, self.prepared, self.machine)
+
+    def table(self) -> list[tuple[str, str]]:
+        """What was prepared: what, and where or how much."""
+        frozen = [("frozen part", self.prefix.text())] if self.prefix else []
+        return [*self.prepared.table(), *frozen]
+
     def plan(self) -> list[tuple[str, str]]:
         """Rows of the plan: what, and how much."""
-        return plan(self.spec, self.prepared, self.machine, self.schedule)
+        return plan(self.spec, self.prepared, self.machine, self.schedule, self.prefix)
 
 
 def get_ready(spec: RunSpec) -> Ready:
@@ -46,7 +66,7 @@ def get_ready(spec: RunSpec) -> Ready:
 
     Raises BadInput.
     """
-    machine = look(spec.hardware)
+    machine = look_at(spec.hardware)
     for leaf in spec.leaves():
         leaf.check()
     prepared = prepare(

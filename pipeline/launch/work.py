@@ -150,6 +150,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
 
     from pipeline.data.augmentation import changes
     from pipeline.data.module import TextData
+    from pipeline.launch.features import frozen_part
     from pipeline.strategies.base import trained_keys
     from pipeline.training.module import FineTuning
 
@@ -162,9 +163,10 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     if not spec.train:
         check_trained_before(model, report)
     model = spec.strategy.adapt(model)
-    seed_everything(spec.seed + rank(), verbose=False)
     splits = load_splits(prepared.folder, "encoded")
     tokenizer = spec.model.tokenizer(prepared.checkpoint["folder"])
+    stand_ins, features = frozen_part(spec, prepared, machine, model, report, tokenizer, splits)
+    seed_everything(spec.seed + rank(), verbose=False)
     data = TextData(
         splits,
         spec.task,
@@ -180,6 +182,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         changes=changes(spec.data.augmentation, tokenizer, spec.seed) if spec.train else None,
         stream=_stream(spec, prepared, plan, tokenizer),
         mixing=mixing(spec.data, prepared.segments),
+        features=features,
     )
     module = FineTuning(
         model,
@@ -195,6 +198,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         mode=plan.mode,
         validation_names=data.validation_names,
         mixup=_mixup(spec, model, data),
+        stand_ins=stand_ins,
     )
     return Work(run, spec, prepared, machine, plan, module, data)
 

@@ -56,6 +56,13 @@ class Augmentation:
         """What is done, by name, and how much of it."""
         return {name: value for name, value in vars(self).items() if value}
 
+    def inputs_vary(self) -> str | None:
+        """Why an example is not the same in every epoch; None: it is."""
+        chosen = list(self.chosen())
+        return (
+            f"data.augmentation ({listing(chosen)}) makes other examples in every epoch" if chosen else None
+        )
+
     def conflicts(self, spec: Any) -> Iterator[Problem]:
         """What the task's targets, or the model, do not go together with."""
         able = spec.task.augmentations

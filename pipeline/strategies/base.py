@@ -10,6 +10,8 @@ from pipeline.component import component
 if TYPE_CHECKING:
     from torch import nn
 
+    from pipeline.strategies.cuts import Cut
+
 
 @component
 class Strategy:
@@ -43,6 +45,15 @@ class Strategy:
     def train_mode(self, model: "nn.Module") -> None:
         """Put ``model`` in training mode; a strategy that freezes a part may keep that part in eval mode."""
         model.train()
+
+    def frozen_prefix(self, model: "nn.Module") -> "Cut | str | None":
+        """Where the part of the adapted ``model`` ends that is frozen from its inputs upward, in eval mode also while
+        the rest trains, and computes nothing that this strategy added: it hands on the same for the same example.
+
+        A text says why there is no such place in this model; None: the strategy leaves nothing to be computed once.
+        Must also work on the meta device.
+        """
+        return None
 
     def merge(self, model: "nn.Module") -> "nn.Module":
         """A plain transformers model with the tuned weights folded in."""

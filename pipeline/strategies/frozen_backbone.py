@@ -1,6 +1,6 @@
 """The head alone is trained, on the features that the pretrained model gives as it is."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from pipeline.strategies.base import Strategy
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from pipeline.strategies.cuts import Cut
 
 
 @component
@@ -54,3 +56,14 @@ class FrozenBackbone(Strategy):
         model.train()
         for part in backbone_parts(model):  # type: ignore[arg-type]
             part.eval()
+
+    def frozen_prefix(self, model: Any) -> "Cut | str":
+        """The whole backbone."""
+        from pipeline.strategies.cuts import FeaturesOf, OutputOf
+
+        if hasattr(model, "features") and hasattr(model, "classify"):
+            # A pooling that learns nothing is done once too.
+            return FeaturesOf(pooled=model.pool is None and model.config.pooling is not None)
+        if model.base_model is model:
+            return f"the backbone of {type(model).__name__} is no module of its own"
+        return OutputOf(model.base_model_prefix)

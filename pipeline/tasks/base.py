@@ -89,6 +89,8 @@ class Task:
     scored_by_row: ClassVar[bool] = False
     # What `data.augmentation` may do to training examples without their targets becoming wrong.
     augmentations: ClassVar[tuple[str, ...]] = ()
+    # Whether the model writes text when it is scored.
+    writes_when_scored: ClassVar[bool] = False
     # Rows that are read, sorted by length and predicted together. Fewer where each takes long to answer.
     prediction_chunk: ClassVar[int] = 2_048
 
@@ -104,6 +106,11 @@ class Task:
     def heads_for(self, head: Head) -> tuple[str, ...]:
         """The heads of the model that :meth:`load` gives, where they depend on the data."""
         return self.heads
+
+    def inputs_vary(self) -> str | None:
+        """Why the model does not read the same whenever it sees an example; None: it does, so that a frozen part of
+        it needs to be computed once only."""
+        return None
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         """Facts about the head from ``data`` (splits of rows with this task's columns) and the model's

@@ -85,6 +85,7 @@ class InstructionTuning(Task):
     alternatives: ClassVar[tuple[str, ...]] = ("prompt", "instruction", "conversations", "messages")
     heads: ClassVar[tuple[str, ...]] = ("causal_lm",)
     scored_by_row: ClassVar[bool] = True
+    writes_when_scored: ClassVar[bool] = True
     prediction_chunk: ClassVar[int] = 64
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:

@@ -61,6 +61,9 @@ class MaskedLM(Task):
     def heads_for(self, head: Head) -> tuple[str, ...]:
         return ("pretraining",) if self.next_sentence else self.heads
 
+    def inputs_vary(self) -> str | None:
+        return "other words are masked whenever an example is read"
+
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
         from pipeline.tasks.language.documents import count_documents
 

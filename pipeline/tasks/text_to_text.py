@@ -69,6 +69,7 @@ class TextToText(Task):
     targets: ClassVar[tuple[str, ...]] = ("target",)
     heads: ClassVar[tuple[str, ...]] = ("seq2seq_lm", "causal_lm")
     scored_by_row: ClassVar[bool] = True
+    writes_when_scored: ClassVar[bool] = True
     prediction_chunk: ClassVar[int] = 128
     # What :meth:`metrics` gives, and the one that chooses the best checkpoint.
     scored: ClassVar[tuple[str, ...]] = ("exact_match", "rougeL", "chrf", "length_ratio")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from pipeline.strategies.base import Strategy
+    from pipeline.strategies.stand_ins import StandIns
     from pipeline.tasks.base import Head, Scores, Task
     from pipeline.training.specs import BuildsOptimizer, BuildsScheduler
 
@@ -52,6 +54,7 @@ class FineTuning(LightningModule):
         validation_names: Sequence[str],
         on_scores: Callable[[str, Scores, int], None] | None = None,
         mixup: Mixup | None = None,
+        stand_ins: StandIns | None = None,
     ) -> None:
         super().__init__()
         self.model: nn.Module = model
@@ -62,6 +65,7 @@ class FineTuning(LightningModule):
         self.monitor, self.mode = monitor, mode
         self.validation_names, self.on_scores = list(validation_names), on_scores
         self.mixup = mixup
+        self.stand_ins = stand_ins
         self.scorers: dict[str, Scorer] = {}
         self.test_sink: Sink | None = None  # gets what the model says of every test row
         self._step_loss: Tensor | None = None
@@ -97,8 +101,13 @@ class FineTuning(LightningModule):
     def _loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         if self.mixup is not None:
             return self.mixup.loss(self.task, self.model, batch, self.current_epoch)
-        output = self.task.loss(self.model, batch["inputs"])
+        with self._given(batch):
+            output = self.task.loss(self.model, batch["inputs"])
         return output.loss, output.weight
+
+    def _given(self, batch: dict[str, Any]) -> AbstractContextManager[None]:
+        """Within, the frozen part of the model hands on what the batch has of it."""
+        return nullcontext() if self.stand_ins is None else self.stand_ins.given(batch.get("frozen"))
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         assert self._step_loss is not None and self._step_weight is not None
@@ -166,7 +175,9 @@ class FineTuning(LightningModule):
                 sink=sink,
             )
         score = self.task.score if split == "test" else self.task.score_validation
-        self.scorers[split].update(score(self.model, batch["inputs"]), batch["index"])
+        with self._given(batch):
+            output = score(self.model, batch["inputs"])
+        self.scorers[split].update(output, batch["index"])
 
     def _finish(self, split: str) -> Scores:
         scores = self.scorers[split].compute(self.trainer.strategy)

@@ -72,7 +72,7 @@ def test_a_strategy_with_nothing_to_train_names_those_that_have(conf: Path) -> N
     (problem,) = problems("task=causal_lm", "model=gpt2", "strategy=frozen_backbone")
     assert problem.where == "strategy"
     assert problem.what == "strategy=frozen_backbone has nothing to train for task=causal_lm with model=gpt2"
-    assert problem.allowed == "strategies that can: full, lora"
+    assert problem.allowed == "strategies that can: full, last_layers, lora"
 
 
 def test_nothing_is_loaded_to_know(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,5 +124,5 @@ def test_the_table_has_every_task(conf: Path) -> None:
     assert {row[0] for row in rows} == set(matrix.declared("task"))
     by_task = {row[0]: row for row in rows}
     assert "xlnet_base" in by_task["text_classification"][1].split(", ")
-    assert by_task["text_classification"][2] == "frozen_backbone, full, lora"
-    assert by_task["causal_lm"][2] == "full, lora"
+    assert by_task["text_classification"][2] == "frozen_backbone, full, last_layers, lora"
+    assert by_task["causal_lm"][2] == "full, last_layers, lora"

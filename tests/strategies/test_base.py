@@ -49,7 +49,7 @@ def test_what_is_trained_is_what_changes() -> None:
 
 def test_every_shipped_strategy_states_the_defaults_of_its_class() -> None:
     files = sorted((Path(__file__).parents[2] / "conf" / "strategy").rglob("*.yaml"))
-    assert [file.stem for file in files] == ["frozen_backbone", "full", "lora"]
+    assert [file.stem for file in files] == ["frozen_backbone", "full", "last_layers", "lora"]
     for file in files:
         assert file.read_text().startswith("# "), "the first line describes the option"
         values = yaml.safe_load(file.read_text())
