@@ -12,6 +12,7 @@ from pipeline.runs.directory import RunDirectory, open_run
 
 if TYPE_CHECKING:
     from pipeline.chain import Chain
+    from pipeline.compose.run_spec import ExportFormat
     from pipeline.data.prepare import Prepared
     from pipeline.launch.inference import Trained
     from pipeline.sources.base import Source
@@ -86,6 +87,20 @@ class Run:
         from pipeline.compose.overrides import quoted
 
         return Run.train([*overrides, f"resume={quoted(str(self.folder))}"])
+
+    def export(
+        self, output: str | Path, format: ExportFormat = "huggingface", others: Sequence[Run] = ()
+    ) -> Path:
+        """Write the model into the new folder ``output`` for transformers, PEFT or onnxruntime; with ``others`` the
+        mean of the weights of all of them. It is loaded in a fresh process and compared before it is there.
+
+        Raises BadInput for what cannot be exported so, RunFailed where it does not compute the same.
+        """
+        from pipeline.compose.several import open_all
+        from pipeline.exporting.export import export
+
+        used = open_all([str(run.folder) for run in (self, *others)], (), None, "export")
+        return export(used, format, str(output))[0]
 
     def evaluate(self, overrides: Sequence[str] = (), config_dir: str | None = None) -> dict[str, float]:
         """Metrics by full name of the run's own evaluation data, or of what `data` overrides name."""

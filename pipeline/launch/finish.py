@@ -15,6 +15,7 @@ from pipeline.models.loading import quiet
 from pipeline.reporting.model_card import model_card
 from pipeline.reporting.ordered_lines import OrderedLines, join
 from pipeline.runs.directory import FINISHED, write_whole
+from pipeline.runs.sizes import sizes
 from pipeline.runs.verification import outputs, verify
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
     difference = _save_and_verify(job)
     metrics["optimized_metric"] = metrics.get(job.schedule.monitor or "")
     metrics["reload_difference"] = difference
+    metrics |= sizes(job.run, job.prepared.trainable if job.spec.train else 0, job.prepared.total)
     content = {**metrics, "tables": tables}
     write_whole(job.run.folder / "metrics.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    write_whole(job.run.folder / "README.md", model_card(job.run, metrics, tables))
+    write_whole(job.run.folder / "README.md", model_card(job.run, metrics, tables, job.spec.model.licence))
     for logger in trainer.loggers:
         if hasattr(logger, "log_files"):
             logger.log_files(job.run.folder)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Merging adapters and another process's thread count change the last bits of float32 arithmetic.
 TOLERANCE = 1e-3
+# Whose model a folder holds: what loads it.
+Loader = Literal["transformers", "peft", "onnx"]
 _RELOAD = Path(__file__).with_name("reload.py")
 
 
@@ -49,10 +51,14 @@ def verify(
     expected: dict[str, Tensor],
     tokenizer: PreTrainedTokenizerBase,
     texts: list[str],
+    *,
+    loader: Loader = "transformers",
+    base: str | None = None,
 ) -> float:
     """Reload `folder` in a fresh process and compare its outputs with `expected`; the largest difference.
 
     inputs: a batch as the forward pass takes it; expected: what the trained model in memory computes on it.
+    loader: whose model it is. base: the folder of what an adapter is for, where it names a hub.
     Raises ModelDiffers when loading fails or the difference exceeds the tolerance.
     """
     from safetensors.torch import load_file, save_file
@@ -62,7 +68,7 @@ def verify(
         batch, output = Path(work) / "batch.safetensors", Path(work) / "outputs.safetensors"
         save_file(inputs, batch)
         ids = [tokenizer(text)["input_ids"] for text in texts]
-        request = {"auto_class": auto_class, "texts": texts, "input_ids": ids}
+        request = {"auto_class": auto_class, "texts": texts, "input_ids": ids, "loader": loader, "base": base}
         batch.with_suffix(".json").write_text(json.dumps(request), encoding="utf-8")
         done = subprocess.run(
             [fresh_python(), "-I", str(_RELOAD), str(folder), str(batch), str(output)],
