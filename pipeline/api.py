@@ -102,13 +102,19 @@ class Run:
         used = open_all([str(run.folder) for run in (self, *others)], (), None, "export")
         return export(used, format, str(output))[0]
 
-    def evaluate(self, overrides: Sequence[str] = (), config_dir: str | None = None) -> dict[str, float]:
-        """Metrics by full name of the run's own evaluation data, or of what `data` overrides name."""
-        from pipeline.compose.using import open_finished
+    def evaluate(
+        self, overrides: Sequence[str] = (), config_dir: str | None = None, others: Sequence[Run] = ()
+    ) -> dict[str, float]:
+        """Metrics by full name of the run's own evaluation data, or of what `data` overrides name; with ``others``
+        those of the mean of what all of them say."""
+        from pipeline.compose.several import open_all
+        from pipeline.launch.ensemble import Ensemble
         from pipeline.launch.inference import Trained
 
-        used = open_finished(str(self.folder), overrides, config_dir)
-        return Trained(used.run, used.spec, used.hardware).evaluate(used.data)[0]
+        folders = [str(run.folder) for run in (self, *others)]
+        used = open_all(folders, overrides, config_dir, "evaluate")
+        members = [Trained(each.run, each.spec, used[0].hardware) for each in used]
+        return (Ensemble(members) if others else members[0]).evaluate(used[0].data)[0]
 
     def predict(
         self,

@@ -27,9 +27,8 @@ def problems(members: Sequence[Trained]) -> Iterator[Problem]:
         if tasks[0] != tasks[1]:
             yield Problem("run", f"{whose} are of different tasks: {listing(tasks)}", "runs of one task")
             continue
-        labels = [_labels(member) for member in (first, other)]
-        if labels[0] != labels[1]:
-            what = f"{whose} have different labels: {listing(labels[1], 8)}; {listing(labels[0], 8)}"
+        if first.labels != other.labels:
+            what = f"{whose} have different labels: {listing(other.labels, 8)}; {listing(first.labels, 8)}"
             yield Problem("run", what, "runs with the same labels in the same order (task.labels)")
             continue
         if changed := differences(_configuration(first), _configuration(other)):
@@ -59,10 +58,6 @@ def average(members: Sequence[Trained]) -> Any:
 def started_apart(members: Sequence[Trained]) -> bool:
     """Whether they were tuned from different weights: the mean of those is seldom any good."""
     return len({member.prepared["checkpoint"]["fingerprint"] for member in members}) > 1
-
-
-def _labels(member: Trained) -> list[str]:
-    return list(map(str, member.head.get("labels") or member.head.get("target_names") or ()))
 
 
 def _configuration(member: Trained) -> dict[str, Any]:

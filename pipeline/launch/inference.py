@@ -54,6 +54,11 @@ class Trained:
     def tokenizer(self) -> PreTrainedTokenizerBase:
         return self.checkpoint.tokenizer(str(self.run.model))
 
+    @property
+    def labels(self) -> list[str]:
+        """What its outputs stand for, in their order: labels, or targets; empty where they are something else."""
+        return list(map(str, self.head.get("labels") or self.head.get("target_names") or ()))
+
     @cached_property
     def device(self) -> torch.device:
         import torch
