@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,8 +23,6 @@ _READING = ("sequence_classification", "token_classification", "question_answeri
 HEADS = (*_READING, *EMBEDDING)
 FILE = "model.onnx"
 _PACKAGES = ("onnx", "onnxruntime")
-_OPSET = 17
-_AXES = {0: "batch", 1: "length"}
 
 
 def problems(trained: Trained) -> Iterator[Problem]:
@@ -51,7 +48,7 @@ def write(subject: Subject, folder: Path) -> Written:
     """
     import torch
 
-    from pipeline.exporting.graph import Graph
+    from pipeline.exporting.graph import Graph, trace
 
     sample, inputs = _read(subject.sample), _read(subject.inputs)
     head, config = head_of(subject.trained), subject.model.config
@@ -60,21 +57,8 @@ def write(subject: Subject, folder: Path) -> Written:
     graph = Graph(subject.model, list(sample), pooling, **options)
     with torch.inference_mode():
         expected = graph.named(inputs)
-    names = list(expected)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # Torch's newer exporter (dynamo=True) takes fifteen times as long for the same graphs, and fails on XLNet.
-            torch.onnx.export(
-                graph.eval(),
-                tuple(sample.values()),
-                str(folder / FILE),
-                dynamo=False,
-                opset_version=_OPSET,
-                input_names=list(sample),
-                output_names=names,
-                dynamic_axes={**dict.fromkeys(sample, _AXES), **_axes(expected, inputs)},
-            )
+        trace(graph, sample, folder / FILE)
     except Exception as error:  # whatever torch finds in a model that it cannot trace
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunFailed(f"no ONNX graph can be made of {config.model_type}: {first}") from error  # type: ignore[union-attr]
@@ -88,10 +72,3 @@ def _read(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     batch = {name: value for name, value in batch.items() if name != "position_ids"}
     return {**batch, "attention_mask": batch.get("attention_mask", torch.ones_like(batch["input_ids"]))}
-
-
-def _axes(made: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> dict[str, dict[int, str]]:
-    """The axes of outputs that are as long as those of the inputs."""
-    length = inputs["input_ids"].shape[1]
-    each = {name: value.ndim > 1 and value.shape[1] == length for name, value in made.items()}
-    return {name: _AXES if long else {0: _AXES[0]} for name, long in each.items()}
