@@ -44,7 +44,8 @@ def write(subject: Subject, folder: Path) -> Written:
         config |= {"base_model_name_or_path": hub, "revision": trained.prepared["checkpoint"]["commit"]}
     else:
         config |= {"base_model_name_or_path": BASE, "revision": None}
-        _base(trained, located).save_pretrained(folder / BASE)
+        with quiet():
+            _base(trained, located).save_pretrained(folder / BASE)
     (folder / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     expected = outputs(subject.model, subject.inputs)
     return Written("peft", subject.inputs, expected, base=located if hub else None)
@@ -75,6 +76,4 @@ def _base(trained: Trained, folder: str) -> Any:
     import torch
 
     torch.manual_seed(trained.spec.seed)  # as the run began
-    with quiet():
-        model: Any = trained.spec.task.load(trained.spec.model, folder, trained.head)[0]
-    return model
+    return trained.spec.task.load(trained.spec.model, folder, trained.head)[0]

@@ -33,8 +33,8 @@ def problems(members: Sequence[Trained]) -> Iterator[Problem]:
             continue
         if changed := differences(_configuration(first), _configuration(other)):
             each = [f"{key} {there!r:.40} and {here!r:.40}" for key, (here, there) in changed.items()]
-            what = f"{whose} are of different architectures: {listing(each, _SHOWN)}"
-            yield Problem("run", what, "runs whose models differ in their weights alone")
+            what = f"{whose} differ in more than their weights: {listing(each, _SHOWN)}"
+            yield Problem("run", what, "runs with one architecture, and for numbers one scale")
         elif first.tokenizer.get_vocab() != other.tokenizer.get_vocab():
             yield Problem("run", f"{whose} have tokenizers with different words", "runs with one tokenizer")
 
@@ -43,7 +43,7 @@ def average(members: Sequence[Trained]) -> Any:
     """The first run's model with the mean of all weights, in float32. The others are in memory one at a time."""
     import torch
 
-    model = members[0].model
+    model = members[0].model.cpu()
     total = {name: value.double() for name, value in model.state_dict().items() if value.is_floating_point()}
     for member in members[1:]:
         task, checkpoint, folder = member.spec.task, member.checkpoint, str(member.run.model)

@@ -32,7 +32,7 @@ def export(used: Sequence[Used], format: ExportFormat | None, output: str | None
     """
     target, chosen = check_target(output), format or USUAL
     members = [Trained(each.run, each.spec, each.hardware) for each in used]
-    if found := list(_problems(members, chosen)):
+    if found := list(dict.fromkeys(_problems(members, chosen))):
         raise BadInput(found)
     if average.started_apart(members):
         print(
@@ -62,7 +62,8 @@ def export(used: Sequence[Used], format: ExportFormat | None, output: str | None
 
 
 def _problems(members: Sequence[Trained], format: ExportFormat) -> Iterator[Problem]:
-    yield from FORMATS[format].problems(members[0])
+    for member in members:
+        yield from FORMATS[format].problems(member)
     if len(members) > 1:
         if format == "adapter":
             what = "adapters have no mean: that of their products is another"

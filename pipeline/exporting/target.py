@@ -3,7 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import BadInput, Problem
@@ -39,6 +39,7 @@ def appearing(target: Path) -> Iterator[Path]:
         beside.rename(target)  # An empty folder of this name gives way.
     except BaseException:
         shutil.rmtree(beside)
-        for folder in made:
-            folder.rmdir()
+        with suppress(OSError):  # Something else has come into one of them.
+            for folder in made:
+                folder.rmdir()
         raise

@@ -115,13 +115,11 @@ class Ensemble:
         return scorer.compute()
 
     def _beside(self, alone: Sequence[Scores], together: Scores) -> list[list[str]]:
+        """A column a run."""
+        ids = [str(member.run.manifest()["id"]) for member in self.members]
         names = [name for name in together.values if "/" not in name]
-        rows = [
-            *((_name(member), scores) for member, scores in zip(self.members, alone, strict=True)),
-            ("together", together),
-        ]
-        cells = [[name, *(f"{scores.values[metric]:.4f}" for metric in names)] for name, scores in rows]
-        return [["run", *names], *cells]
+        rows = [[name, *(f"{each.values[name]:.4f}" for each in (*alone, together))] for name in names]
+        return [["metric", *ids, "together"], *rows]
 
 
 class _Speaker:
@@ -140,10 +138,6 @@ def _voting(member: Trained) -> Voting:
     voting = member.spec.task.voting(member.head)
     assert voting is not None
     return voting
-
-
-def _name(member: Trained) -> str:
-    return f"{member.spec.name} {member.run.manifest()['id']}"
 
 
 def _check_same_rows(each: Sequence[Any]) -> None:

@@ -71,8 +71,9 @@ def _sizes(metrics: Mapping[str, Any]) -> list[str]:
     if metrics.get("checkpoint_bytes") is None:
         return []
     return [
-        f"Trained were {metrics['trained_share']:.2%} of the parameters. A checkpoint holds them and nothing else: "
-        f"{size_text(metrics['checkpoint_bytes'])}; the folder `model` takes {size_text(metrics['model_bytes'])}."
+        f"What was trained, {metrics['trained_share']:.2%} of the parameters, is all that a checkpoint holds, the head "
+        f"included: {size_text(metrics['checkpoint_bytes'])}. The folder `model` takes "
+        f"{size_text(metrics['model_bytes'])}."
     ]
 
 

@@ -140,7 +140,7 @@ def test_runs_without_a_mean(finished: Path, adapted: Path, tmp_path: Path, caps
     other = changed(finished, tmp_path / "other", 0.0)
     for what, old, new in (
         ("have different labels: bad, nice; bad, good", '"good"', '"nice"'),
-        ("of different architectures: hidden_act", '"hidden_act": "gelu"', '"hidden_act": "relu"'),
+        ("differ in more than their weights: hidden_act", '"hidden_act": "gelu"', '"hidden_act": "relu"'),
     ):
         file = "manifest.json" if "labels" in what else "model/config.json"
         text = (finished / file).read_text()
