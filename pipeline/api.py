@@ -12,6 +12,7 @@ from pipeline.runs.directory import RunDirectory, open_run
 
 if TYPE_CHECKING:
     from pipeline.chain import Chain
+    from pipeline.compose.run_spec import ExportFormat
     from pipeline.data.prepare import Prepared
     from pipeline.launch.inference import Trained
     from pipeline.sources.base import Source
@@ -87,13 +88,33 @@ class Run:
 
         return Run.train([*overrides, f"resume={quoted(str(self.folder))}"])
 
-    def evaluate(self, overrides: Sequence[str] = (), config_dir: str | None = None) -> dict[str, float]:
-        """Metrics by full name of the run's own evaluation data, or of what `data` overrides name."""
-        from pipeline.compose.using import open_finished
+    def export(
+        self, output: str | Path, format: ExportFormat = "huggingface", others: Sequence[Run] = ()
+    ) -> Path:
+        """Write the model into the new folder ``output`` for transformers, PEFT or onnxruntime; with ``others`` the
+        mean of the weights of all of them. It is loaded in a fresh process and compared before it is there.
+
+        Raises BadInput for what cannot be exported so, RunFailed where it does not compute the same.
+        """
+        from pipeline.compose.several import open_all
+        from pipeline.exporting.export import export
+
+        used = open_all([str(run.folder) for run in (self, *others)], (), None, "export")
+        return export(used, format, str(output))[0]
+
+    def evaluate(
+        self, overrides: Sequence[str] = (), config_dir: str | None = None, others: Sequence[Run] = ()
+    ) -> dict[str, float]:
+        """Metrics by full name of the run's own evaluation data, or of what `data` overrides name; with ``others``
+        those of the mean of what all of them say."""
+        from pipeline.compose.several import open_all
+        from pipeline.launch.ensemble import Ensemble
         from pipeline.launch.inference import Trained
 
-        used = open_finished(str(self.folder), overrides, config_dir)
-        return Trained(used.run, used.spec, used.hardware).evaluate(used.data)[0]
+        folders = [str(run.folder) for run in (self, *others)]
+        used = open_all(folders, overrides, config_dir, "evaluate")
+        members = [Trained(each.run, each.spec, used[0].hardware) for each in used]
+        return (Ensemble(members) if others else members[0]).evaluate(used[0].data)[0]
 
     def predict(
         self,

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "pipeline"
 TIERS = [
     {"commands"},
     {"compose"},
+    {"exporting"},
     {"launch"},
     {"sources", "tasks", "strategies", "models"},
     {"data"},

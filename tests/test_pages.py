@@ -1,4 +1,4 @@
-"""README.md, docs/guide.md, docs/models.md, docs/stages.md and docs/data work as they stand: every command is run.
+"""README.md, docs/guide.md, models.md, stages.md, export.md and docs/data work as they stand: every command is run.
 
 Trainings are cut short by a few more words (`SHORTER`) at the end of each call of train, plan and prepare
 that does not name a run. A comment above a block changes that: "composed only" (it needs a hub or a GPU)
@@ -25,7 +25,7 @@ from tests.documents import Block, blocks, write_files
 README, GUIDE, MODELS = ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/models.md"
 # Commands of the other pages of docs/data are only composed: tests/test_data_pages.py.
 DATA = [ROOT / f"docs/data/{name}.md" for name in ("audit", "augmentation", "bad_rows", "streaming")]
-PAGES = (README, GUIDE, MODELS, ROOT / "docs/stages.md", *DATA)
+PAGES = (README, GUIDE, MODELS, ROOT / "docs/stages.md", ROOT / "docs/export.md", *DATA)
 # Of their own test, beside the tasks.
 DATA_PAGES = sorted(f"docs/data/{path.name}" for path in (ROOT / "docs/data").glob("*.md"))
 TASK_PAGES = sorted(f"docs/tasks/{path.name}" for path in (ROOT / "docs/tasks").glob("*.md"))
@@ -168,8 +168,12 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
     "page",
     [
         "README.md",
-        *(f"docs/{name}.md" for name in ("guide", "options", "models", "stages", "extending", "decisions")),
-        "docs/frozen_part.md",
+        *(
+            f"docs/{name}.md"
+            for name in (
+                *("guide", "options", "models", "stages", "frozen_part", "export", "extending", "decisions"),
+            )
+        ),
         *TASK_PAGES,
         *DATA_PAGES,
     ],

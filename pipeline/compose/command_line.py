@@ -102,7 +102,7 @@ def parse(argv: Sequence[str], command: str) -> Call:
     if args.shell_completion or args.info or args.hydra_help:
         _hydra(argv, args.config_dir)
         raise SystemExit(FINISHED)
-    if command in ("evaluate", "predict") and (args.cfg or args.multirun):
+    if command in ("evaluate", "predict", "export") and (args.cfg or args.multirun):
         flag = "--cfg" if args.cfg else "--multirun"
         raise BadInput(Problem(flag, f"is no flag of {command}", "--help lists what is allowed"))
     if args.matrix and command != "plan":

@@ -26,6 +26,7 @@ FLAGS = {
 
 # What a command that uses a finished run takes: its words, the groups that it reads, examples.
 _USED = {"run=DIR": "The directory of a finished run."}
+_SEVERAL = {"run=[DIR,DIR]": "Several runs of one task; in quotes: 'run=[DIR,DIR]'."}
 _OTHER_DATA = {
     "data.columns.ROLE=NAME": "The column that plays a role, where it is named otherwise than in training: "
     "data.columns.text='review body'.",
@@ -50,6 +51,7 @@ USING = {
     "evaluate": (
         {
             **_USED,
+            **_SEVERAL,
             "data=files data.test=FILE": "Other data than the run's own; any source below, or only what differs.",
             "output=FILE": "Metrics and tables as JSON, besides what is shown.",
             **_OTHER_DATA,
@@ -58,9 +60,25 @@ USING = {
         (
             "{program} run=outputs/…",
             "{program} run=outputs/… data=files data.test=new.csv 'data.columns={{text: review, label: stars}}'",
+            "{program} 'run=[outputs/…,outputs/…]'",
+        ),
+    ),
+    "export": (
+        {
+            **_USED,
+            **_SEVERAL,
+            "format=NAME": "huggingface: the folder that transformers loads; merged: the same, with the adapter folded "
+            "in; adapter: what PEFT loads, and its base; onnx: a graph for onnxruntime.",
+            "output=DIR": "The folder to write, which is new or empty.",
+        },
+        (),
+        (
+            "{program} run=outputs/… format=huggingface output=exported",
+            "{program} 'run=[outputs/…,outputs/…]' output=soup",
         ),
     ),
 }
+_GROUPS_OF_A_RUN = "Groups (as in the run where nothing is said; keys of an option: group.key=value)"
 # The flags that those take; the others are about composing a run.
 USING_FLAGS = ("--help, -h [group=option]", "--config-dir, -cd DIR", "--trust MODULE", "--version")
 
@@ -147,7 +165,7 @@ def _using(command: str, program: str, about: str) -> str:
         f"usage: {program} run=DIR [key=value …] [group=option …] [flags]",
         about,
         _section("Words", words),
-        "Groups (as in the run where nothing is said; keys of an option: group.key=value)",
+        _GROUPS_OF_A_RUN if groups else "",
         *(_group(group, of_run=True) for group in groups),
         _section("Flags", {flag: FLAGS[flag] for flag in USING_FLAGS}),
         _examples(examples, program),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -29,6 +29,9 @@ from pipeline.tasks.base import Task
 from pipeline.training.specs import CallbackSpec, LoggerSpec, OptimizerSpec, SchedulerSpec
 from pipeline.training.trainer_spec import TrainerSpec
 
+# What `export` can make of a run.
+ExportFormat = Literal["huggingface", "adapter", "merged", "onnx"]
+
 
 @component
 class Root:
@@ -43,6 +46,7 @@ class Root:
     run: str | None = None
     input: str | None = None
     output: str | None = None
+    format: ExportFormat | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class RunSpec:
     run: str | None
     input: str | None
     output: str | None
+    format: ExportFormat | None = None
     choices: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     public: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What `evaluate` and `predict` work with: a finished run, and where asked other data or hardware."""
+"""What `evaluate`, `predict` and `export` work with: a finished run, and where asked other data or hardware."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, RunDirectory, open_run
 
 if TYPE_CHECKING:
-    from pipeline.compose.run_spec import RunSpec
+    from pipeline.compose.run_spec import ExportFormat, RunSpec
     from pipeline.launch.hardware import Hardware
     from pipeline.sources.base import Source
 
 # What may differ from the frozen run, by command: everything else belongs to how the model was trained.
-CHANGEABLE = {"evaluate": ("output", "data", "hardware"), "predict": ("input", "output", "data", "hardware")}
+CHANGEABLE = {
+    "evaluate": ("output", "data", "hardware"),
+    "predict": ("input", "output", "data", "hardware"),
+    "export": ("format", "output"),
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Used:
     columns: dict[str, str] = field(default_factory=dict)
     input: str | None = None
     output: str | None = None
+    format: ExportFormat | None = None
 
 
 def open_finished(
@@ -68,7 +73,8 @@ def open_finished(
     if not given:
         return Used(run, spec, spec.data, spec.hardware)
     now = load(compose_onto(frozen, given, config_dir), frozen=True)
-    return Used(run, spec, now.data, now.hardware, _said_columns(given, now.data), now.input, now.output)
+    said = _said_columns(given, now.data)
+    return Used(run, spec, now.data, now.hardware, said, now.input, now.output, now.format)
 
 
 def _said_columns(overrides: Sequence[str], data: Source) -> dict[str, str]:
@@ -94,7 +100,7 @@ def _not_asked_here(override: str, command: str) -> Problem | None:
     root, words = _root(override), CHANGEABLE[command]
     if root in ("run", *words) or ("=" not in override and not override.startswith("~")):
         return None
-    if root == "input":
+    if root == "input" and command == "evaluate":
         return Problem(override, f"{command} scores data with labels", "data=files data.test=FILE")
     if root in GROUPS or root in fields_of(Root):
         return Problem(

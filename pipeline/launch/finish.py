@@ -16,6 +16,7 @@ from pipeline.models.loading import quiet
 from pipeline.reporting.model_card import model_card
 from pipeline.reporting.ordered_lines import OrderedLines, join
 from pipeline.runs.directory import FINISHED, write_whole
+from pipeline.runs.sizes import sizes
 from pipeline.runs.verification import outputs, verify
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
     difference = _save_and_verify(job)
     metrics["optimized_metric"] = metrics.get(job.schedule.monitor or "")
     metrics["reload_difference"] = difference
+    metrics |= sizes(job.run, job.prepared.trainable if job.spec.train else 0, job.prepared.total)
     content = {**metrics, "tables": tables}
     write_whole(job.run.folder / "metrics.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    write_whole(job.run.folder / "README.md", model_card(job.run, metrics, tables))
+    write_whole(job.run.folder / "README.md", model_card(job.run, metrics, tables, job.spec.model.licence))
     for logger in trainer.loggers:
         if hasattr(logger, "log_files"):
             logger.log_files(job.run.folder)
@@ -128,4 +130,4 @@ def _save_and_verify(job: Work) -> float:
     spec.task.save(str(folder), job.prepared.head, job.data.collate.tokenizer)
     auto_class = spec.model.auto_class(merged.config, spec.task.heads_for(job.prepared.head))
     code = pooled_loading.code() if pooled_loading.is_pooled(merged.config) else None
-    return verify(folder, auto_class, inputs, expected, job.data.collate.tokenizer, texts, code)
+    return verify(folder, auto_class, inputs, expected, job.data.collate.tokenizer, texts, code=code)

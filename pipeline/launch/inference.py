@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.sources.base import Source
     from pipeline.tasks.base import Scores
+    from pipeline.training.scoring import Scorer
 
 
 class Trained:
@@ -53,6 +54,11 @@ class Trained:
     def tokenizer(self) -> PreTrainedTokenizerBase:
         return self.checkpoint.tokenizer(str(self.run.model))
 
+    @property
+    def labels(self) -> list[str]:
+        """What its outputs stand for, in their order: labels, or targets; empty where they are something else."""
+        return list(map(str, self.head.get("labels") or self.head.get("target_names") or ()))
+
     @cached_property
     def device(self) -> torch.device:
         import torch
@@ -68,7 +74,7 @@ class Trained:
         return model.eval().to(self.device)
 
     @contextmanager
-    def _inference(self) -> Iterator[None]:
+    def inference(self) -> Iterator[None]:
         """No gradients, and the precision that training evaluates in."""
         import torch
 
@@ -82,7 +88,7 @@ class Trained:
 
         Raises BadInput for data that does not fit the task.
         """
-        folder, facts = self._prepared(source)
+        folder, facts = self.prepared_for(source)
         warn_of_skipped(facts["skipped"], folder)
         splits, raw = load_splits(folder, "encoded"), load_splits(folder, "raw")
         metrics: dict[str, float] = {}
@@ -100,7 +106,7 @@ class Trained:
             return None
         trained_on = self.prepared["folder"]
         return audit_folder(
-            self._prepared(source)[0],
+            self.prepared_for(source)[0],
             task=self.spec.task,
             head=self.head,
             checkpoint=self.checkpoint,
@@ -109,7 +115,8 @@ class Trained:
             trained_on=trained_on if Path(trained_on).is_dir() else None,
         )
 
-    def _prepared(self, source: Source) -> tuple[str, dict[str, Any]]:
+    def prepared_for(self, source: Source) -> tuple[str, dict[str, Any]]:
+        """The folder with the rows of `source` to score, encoded, and its facts."""
         return prepare_for(
             task=self.spec.task,
             checkpoint=self.checkpoint,
@@ -127,24 +134,33 @@ class Trained:
         return "never" if same_rows or changed_since else "if_none"
 
     def _score(self, raw: Any, encoded: Any) -> Scores:
-        from pipeline.data.batches import EvaluationBatches
-        from pipeline.data.module import Collate, Numbered, lengths_of, rows_of
+        scorer = self.scorer(raw, encoded)
+        for inputs, index in self.batches(encoded):
+            with self.inference():
+                scorer.update(self.spec.task.score(self.model, inputs), index)
+        return scorer.compute()
+
+    def scorer(self, raw: Any, encoded: Any) -> Scorer:
+        """What collects the scores of a split. raw: its rows. encoded: their features."""
         from pipeline.training.answers import Answers
         from pipeline.training.scoring import Scorer
 
+        answers = Answers(raw, encoded)
+        return Scorer(self.spec.task, self.head, self.device, answers=answers, tokenizer=self.tokenizer)
+
+    def batches(self, encoded: Any) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+        """Batches of a split in evaluation order, on the device, and the numbers of their features."""
+        from pipeline.data.batches import EvaluationBatches
+        from pipeline.data.module import Collate, Numbered, lengths_of, rows_of
+
         size = self.spec.trainer.evaluation_batch_size
         collate, numbered = Collate(self.spec.task, self.tokenizer), Numbered(encoded)
-        answers = Answers(raw, encoded)
-        scorer = Scorer(self.spec.task, self.head, self.device, answers=answers, tokenizer=self.tokenizer)
         batches = EvaluationBatches(
             lengths_of(encoded), batch_size=size, world_size=1, rank=0, rows=rows_of(encoded)
         )
         for indices in batches:
             batch = collate(numbered.__getitems__(indices))
-            inputs = {name: value.to(self.device) for name, value in batch["inputs"].items()}
-            with self._inference():
-                scorer.update(self.spec.task.score(self.model, inputs), batch["index"])
-        return scorer.compute()
+            yield {name: value.to(self.device) for name, value in batch["inputs"].items()}, batch["index"]
 
     def predict(
         self,
@@ -196,7 +212,7 @@ class Trained:
         for start in range(0, len(order), size):
             indices = order[start : start + size]
             inputs = task.collate([features[i] for i in indices], self.tokenizer)
-            with self._inference():
+            with self.inference():
                 raw: Any = task.predict(
                     self.model, {name: value.to(self.device) for name, value in inputs.items()}
                 )

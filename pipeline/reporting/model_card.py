@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.reporting.audit import audit_lines
+from pipeline.reporting.licence import licence_lines, licence_text
+from pipeline.reporting.sizes import size_text
 
 if TYPE_CHECKING:
     from pipeline.runs.directory import RunDirectory
@@ -19,17 +21,24 @@ def markdown_table(rows: list[list[Any]]) -> str:
     return "\n".join(lines)
 
 
-def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[str, list[list[Any]]]) -> str:
-    """The card, in the form that model hubs read: yaml front matter, then Markdown."""
+def model_card(
+    run: RunDirectory,
+    metrics: Mapping[str, Any],
+    tables: Mapping[str, list[list[Any]]],
+    licence: str | None = None,
+) -> str:
+    """The card, in the form that model hubs read: yaml front matter, then Markdown. licence: of the weights that
+    training started from."""
     manifest = run.manifest()
     prepared, environment = manifest["prepared"], manifest["environment"]
     numbers = {k: v for k, v in metrics.items() if "/" in k and isinstance(v, float)}
     main = {k: v for k, v in numbers.items() if k.count("/") == 1}
     versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
     parts = [
-        f"---\nlibrary_name: transformers\ntags: [hydratune, {manifest['task']}]\n---",
+        "\n".join(["---", "library_name: transformers", *licence_lines(licence), *_tags(manifest), "---"]),
         f"# {manifest['name']}",
         _made(manifest, metrics),
+        *_sizes(metrics),
         *_chain(manifest),
         "## Scores",
         markdown_table([["metric", "value"], *[[name, f"{value:.4f}"] for name, value in main.items()]]),
@@ -38,6 +47,8 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
         *_use(prepared["head"]),
         *_adapter(run, prepared["head"]),
         *_data(run),
+        "## Licence",
+        licence_text(licence),
         "## How it was made",
         f"Run `{manifest['id']}`; its whole configuration is in `config.yaml`. "
         f"Data fingerprint `{prepared['data_fingerprint'][:16]}`, checkpoint fingerprint "
@@ -66,6 +77,21 @@ def _use(head: Mapping[str, Any]) -> Iterator[str]:
         )
     else:
         yield "Load the folder `model` with transformers' Auto classes."
+
+
+def _tags(manifest: Mapping[str, Any]) -> list[str]:
+    return [f"tags: [hydratune, {manifest['task']}]"]
+
+
+def _sizes(metrics: Mapping[str, Any]) -> list[str]:
+    """What was trained, and how much room it and the model take."""
+    if metrics.get("checkpoint_bytes") is None:
+        return []
+    return [
+        f"What was trained, {metrics['trained_share']:.2%} of the parameters, is all that a checkpoint holds, the head "
+        f"included: {size_text(metrics['checkpoint_bytes'])}. The folder `model` takes "
+        f"{size_text(metrics['model_bytes'])}."
+    ]
 
 
 def _made(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Merging adapters and another process's thread count change the last bits of float32 arithmetic.
 TOLERANCE = 1e-3
+# Whose model a folder holds: what loads it.
+Loader = Literal["transformers", "peft", "onnx"]
 _RELOAD = Path(__file__).with_name("reload.py")
 
 
@@ -49,11 +51,15 @@ def verify(
     expected: dict[str, Tensor],
     tokenizer: PreTrainedTokenizerBase,
     texts: list[str],
+    *,
+    loader: Loader = "transformers",
+    base: str | None = None,
     code: Path | None = None,
 ) -> float:
     """Reload `folder` in a fresh process and compare its outputs with `expected`; the largest difference.
 
     inputs: a batch as the forward pass takes it; expected: what the trained model in memory computes on it.
+    loader: whose model it is. base: the folder of what an adapter is for, where it names a hub.
     code: the file of ours that transformers needs to load the model, and that was saved beside it.
     Raises ModelDiffers when loading fails or the difference exceeds the tolerance.
     """
@@ -68,6 +74,8 @@ def verify(
             "auto_class": auto_class,
             "texts": texts,
             "input_ids": ids,
+            "loader": loader,
+            "base": base,
             "trust": _is_ours(folder, code),
         }
         batch.with_suffix(".json").write_text(json.dumps(request), encoding="utf-8")

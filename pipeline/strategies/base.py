@@ -23,6 +23,9 @@ class Strategy:
     # The kinds of head (`pipeline.models.heads`) with which there is something to train. None: with any.
     heads: ClassVar[tuple[str, ...] | None] = None
 
+    # Whether what was trained can be folded into the model's own weights.
+    mergeable: ClassVar[bool] = True
+
     def adapt(self, model: "nn.Module") -> "nn.Module":
         """Freeze, wrap or extend ``model`` so that exactly what should be trained requires a gradient.
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.models.loading import LoadReport
+    from pipeline.tasks.voting import Voting
     from pipeline.training.answers import Answer
 
 # Facts about the head, learned from the training data (labels, ranges, …). Plain JSON.
@@ -204,6 +205,10 @@ class Task:
     ) -> list[dict[str, Any]]:
         """Raw predictions to rows for a person or a file, one for each answer."""
         raise NotImplementedError
+
+    def voting(self, head: Head) -> "Voting | None":
+        """How several models of this task vote on a row; None where what they say has no mean."""
+        return None
 
     def save(self, folder: str, head: Head, tokenizer: "PreTrainedTokenizerBase") -> None:
         """Write what others need to use the model as this task does into ``folder``, beside its weights."""

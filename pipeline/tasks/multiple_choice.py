@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.models.loading import LoadReport
+    from pipeline.tasks.voting import Voting
     from pipeline.training.answers import Answer
 
 DEFAULT_LENGTH = 512
@@ -179,6 +180,11 @@ class MultipleChoice(Task):
 
     def directions(self, head: Head) -> dict[str, bool]:
         return {"loss": False, "accuracy": True, "mrr": True}
+
+    def voting(self, head: Head) -> "Voting":
+        from pipeline.tasks.voting import Choices
+
+        return Choices()
 
     def decode(
         self, answers: "Sequence[Answer]", tokenizer: "PreTrainedTokenizerBase", head: Head

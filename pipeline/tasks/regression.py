@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.errors import Problem
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.models.loading import LoadReport
+    from pipeline.tasks.voting import Voting
     from pipeline.training.answers import Answer
 
 DEFAULT_LENGTH = 512
@@ -215,6 +216,11 @@ class Regression(Task):
         from pipeline.tasks.numbers.metrics import directions
 
         return {"loss": False, **directions(head["target_names"])}
+
+    def voting(self, head: Head) -> "Voting":
+        from pipeline.tasks.voting import Values
+
+        return Values(head)
 
     def decode(
         self, answers: "Sequence[Answer]", tokenizer: "PreTrainedTokenizerBase", head: Head

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.models.loading import LoadReport
+    from pipeline.tasks.voting import Voting
     from pipeline.training.answers import Answer
 
 # Longer inputs are asked for by name: attention costs grow with the square of the length.
@@ -292,6 +293,11 @@ class TextClassification(Task):
         from pipeline.tasks.classification.metrics import names_of_scores
 
         return {"loss": False, **dict.fromkeys(names_of_scores(_names(head), self.multi_label), True)}
+
+    def voting(self, head: Head) -> "Voting | None":
+        from pipeline.tasks.voting import Classes
+
+        return None if "zero_shot" in head else Classes(self.multi_label)
 
     def decode(
         self, answers: "Sequence[Answer]", tokenizer: "PreTrainedTokenizerBase", head: Head

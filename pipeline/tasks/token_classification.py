@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pipeline.models.checkpoint import Checkpoint
     from pipeline.models.loading import LoadReport
+    from pipeline.tasks.voting import Voting
     from pipeline.training.answers import Answer
 
 DEFAULT_LENGTH = 512
@@ -262,6 +263,11 @@ class TokenClassification(Task):
         from pipeline.tasks.tagging.metrics import names_of_scores
 
         return {"loss": False, **dict.fromkeys(names_of_scores(head["labels"], head["scheme"]), True)}
+
+    def voting(self, head: Head) -> "Voting":
+        from pipeline.tasks.voting import Tags
+
+        return Tags()
 
     def decode(
         self, answers: "Sequence[Answer]", tokenizer: "PreTrainedTokenizerBase", head: Head

@@ -86,7 +86,8 @@ def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
             chosen = places.masked_fill(attention_mask == 0, hidden.shape[1]).argmin(1)
         else:
             chosen = places.masked_fill(attention_mask == 0, -1).argmax(1)
-        pooled = hidden[torch.arange(len(hidden), device=hidden.device), chosen]
+        # Not by numbers of texts, which a traced graph would keep as many as it was traced with.
+        pooled = hidden.gather(1, chosen.view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])).squeeze(1)
     return functional.normalize(pooled, dim=-1)
 
 
