@@ -46,6 +46,7 @@ class Prepared:
     directions: for each metric whether higher is better.
     skipped: rows that were left out, by what is wrong with them; they are listed in the folder.
     segments: of a mixture, its sources with their training ``rows`` and ``examples``, in the order in which they lie.
+    strategy: what the strategy says of itself on this model.
     """
 
     folder: str
@@ -66,6 +67,7 @@ class Prepared:
     # have and how many are truncated is an estimate then, and each counts as one example.
     stream: dict[str, Any] | None = None
     segments: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    strategy: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def table(self) -> list[tuple[str, str]]:
         """What a person wants to know of it: what, and where or how much."""
@@ -225,11 +227,12 @@ def load_splits(folder: str, kind: str) -> DatasetDict:
 
 def _count(
     task: Task, checkpoint: Checkpoint, located: Located, strategy: Strategy, head: Head
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Parameters, from a model without memory; here a strategy that fits nothing is first noticed."""
     model, _ = task.load(checkpoint, located.folder, head, meta=True)
     model = strategy.adapt(model)
     return {
         "trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "total": sum(p.numel() for p in model.parameters()),
+        "strategy": strategy.describe(model),
     }

@@ -145,6 +145,7 @@ def _training(
             f"{prepared.trainable:,} trained of {prepared.total:,} "
             f"({prepared.trainable / prepared.total:.2%})",
         ),
+        *prepared.strategy.items(),
         (
             "steps",
             f"{schedule.total_steps:,} = {schedule.epochs} epoch{'s' * (schedule.epochs > 1)} of "

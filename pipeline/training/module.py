@@ -15,6 +15,7 @@ from pipeline.runs.splits import prefix_of
 from pipeline.training import interruption
 from pipeline.training.frozen_weights import AUTOCAST, Lowered
 from pipeline.training.mixup import Mixup
+from pipeline.training.optimizers import set_rates
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
 
@@ -101,6 +102,7 @@ class FineTuning(LightningModule):
         return output.loss, output.weight
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        self._drop_gradients_of_frozen(optimizer)
         assert self._step_loss is not None and self._step_weight is not None
         step = torch.stack([self._step_loss, self._step_weight])
         world = self.trainer.world_size
@@ -122,6 +124,17 @@ class FineTuning(LightningModule):
             if not math.isfinite(value):
                 raise self._diverged(f"loss is {value}", number)
             self.log_metrics({"train/loss": value}, number)
+
+    def _drop_gradients_of_frozen(self, optimizer: Optimizer) -> None:
+        """Of what the strategy trains later: before gradients are clipped, so that the optimizer knows nothing of it.
+
+        All processes have waited for these gradients, as DistributedDataParallel expects of every weight.
+        """
+        step, epoch = self.trainer.global_step, self.current_epoch
+        for group in optimizer.param_groups:
+            if self.strategy.is_frozen(group, step, epoch):
+                for weight in group["params"]:
+                    weight.grad = None
 
     def _diverged(self, what: str, step: int) -> Diverged:
         return Diverged(
@@ -147,6 +160,7 @@ class FineTuning(LightningModule):
     def configure_optimizers(self) -> Any:
         groups = self.strategy.parameter_groups(self.model, self.optimizer_spec.weight_decay)
         optimizer = self.optimizer_spec.build(groups)
+        set_rates(optimizer)
         schedulers = self.scheduler_spec.build(
             optimizer, self.total_steps, monitor=self.monitor or "train/loss", mode=self.mode
         )
