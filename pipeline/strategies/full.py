@@ -70,11 +70,11 @@ class Full(Strategy):
         return group.get("stage", 0) > stage
 
     def describe(self, model: "nn.Module") -> dict[str, str]:
-        said = super().describe(model)
-        if self.unfreeze_every is None:
+        said, every = super().describe(model), self.unfreeze_every
+        if every is None:
             return said
         last = max(self.stages(model).values())
-        each, begins = f"{self.unfreeze_every} steps", f"step {last * self.unfreeze_every + 1:,}"
-        if self.unfreeze_every == "epoch":
-            each, begins = "epoch", f"epoch {last + 1}"
-        return {**said, "unfreezing": f"head first, a layer more every {each}, all of it from {begins} on"}
+        each, begin = ("epoch", f"epoch {last + 1}")
+        if every != "epoch":
+            each, begin = f"{every:,} steps", f"step {last * every + 1:,}"
+        return {**said, "unfreezing": f"head first, a layer more every {each}, all of it from {begin} on"}

@@ -13,6 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from pipeline.errors import Diverged
 from pipeline.runs.splits import prefix_of
 from pipeline.training import interruption
+from pipeline.training.averaging import Averages
 from pipeline.training.frozen_weights import AUTOCAST, Lowered
 from pipeline.training.mixup import Mixup
 from pipeline.training.optimizers import set_rates
@@ -63,6 +64,7 @@ class FineTuning(LightningModule):
         self.monitor, self.mode = monitor, mode
         self.validation_names, self.on_scores = list(validation_names), on_scores
         self.mixup = mixup
+        self.averages: Averages | None = None  # which are scored and kept in place of the weights
         self.scorers: dict[str, Scorer] = {}
         self.test_sink: Sink | None = None  # gets what the model says of every test row
         self._step_loss: Tensor | None = None
@@ -204,6 +206,8 @@ class FineTuning(LightningModule):
         # Scores of such weights look like scores: accuracy counts how often the first class is right.
         if self.trainer.state.fn == TrainerFn.FITTING:
             self.check_weights()
+            if self.averages is not None:
+                self.averages.put()
 
     def on_validation_epoch_end(self) -> None:
         named: dict[str, float] = {}
@@ -215,6 +219,9 @@ class FineTuning(LightningModule):
             follow_validation(self.trainer.lr_scheduler_configs, named)
 
     def on_validation_model_train(self) -> None:
+        # After all that callbacks do at the end of a validation: the best checkpoint is written then.
+        if self.averages is not None:
+            self.averages.put_back()
         self.strategy.train_mode(self.model)
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:

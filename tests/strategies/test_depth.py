@@ -62,7 +62,9 @@ def test_a_model_whose_layers_are_one_is_refused() -> None:
     config = transformers.AlbertConfig(
         vocab_size=20, embedding_size=8, hidden_size=8, num_attention_heads=2, intermediate_size=8
     )
-    with pytest.raises(BadInput, match="AlbertForSequenceClassification has no layers that could be told apart"):
+    with pytest.raises(
+        BadInput, match="AlbertForSequenceClassification has no layers that could be told apart"
+    ):
         depths(transformers.AlbertForSequenceClassification(config), "strategy.layer_decay")
 
 

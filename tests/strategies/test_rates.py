@@ -79,14 +79,22 @@ def test_head_patterns_and_decay_as_groups_made_by_hand() -> None:
     )
 
     def rate(name: str) -> float:
-        return 1e-3 if "embeddings" in name else 3e-3 if "query" in name else LR * (4 if "classif" in name else 1)
+        return (
+            1e-3
+            if "embeddings" in name
+            else 3e-3
+            if "query" in name
+            else LR * (4 if "classif" in name else 1)
+        )
 
     same(ours(strategy), by_hand(rate, decayed=lambda name: "word_embeddings" not in name))
 
 
 def test_factors_multiply_and_a_rate_of_its_own_replaces_them() -> None:
     strategy = Full(
-        layer_decay=0.5, head_rate=8, rates=(Rate(pattern=r"layer\.1", factor=3), Rate(pattern="pooler", lr=1.0))
+        layer_decay=0.5,
+        head_rate=8,
+        rates=(Rate(pattern=r"layer\.1", factor=3), Rate(pattern="pooler", lr=1.0)),
     )
     rules = strategy.rules(families.classifier("bert"))
     assert rules["classifier.weight"].factor == 8
