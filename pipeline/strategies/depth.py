@@ -9,7 +9,7 @@ from pipeline.errors import BadInput, Problem
 from pipeline.strategies.parts import backbone_parts
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from transformers import PreTrainedModel
 
 
@@ -47,7 +47,7 @@ def called(depth: int, layers: int) -> str:
     return "embeddings" if depth == 0 else f"layer {depth}" if depth <= layers else "head"
 
 
-def _embeddings(model: nn.Module) -> set[nn.Parameter]:
+def _embeddings(model: nn.Module) -> set[Tensor]:
     from torch import nn
 
     return {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}

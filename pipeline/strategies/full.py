@@ -7,6 +7,7 @@ from pydantic import Field
 
 from pipeline.component import component
 from pipeline.strategies.base import Strategy
+from pipeline.strategies.rates import head_parameters
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,8 +21,8 @@ class Full(Strategy):
     that of the one above it times ``layer_decay``, the embeddings the lowest one (as for ELECTRA, Clark et al. 2020,
     and BEiT, Bao et al. 2022; after the discriminative fine-tuning of Howard and Ruder 2018).
 
-    With ``unfreeze_every`` the head is trained first, and one layer more from the top each time (gradual unfreezing,
-    Howard and Ruder 2018, arXiv:1801.06146). Gradients of what is still frozen are computed and dropped before they
+    With ``unfreeze_every`` the new head is trained first (without one, the last layer), and one layer more from the top
+    each time, in the end the embeddings (gradual unfreezing, Howard and Ruder 2018, arXiv:1801.06146). Gradients of what is still frozen are computed and dropped before they
     are clipped, so that it has neither momentum nor decay when its time comes: the same for one process or several,
     and a function of the step alone, which a resumed run knows. It saves no time.
     """
@@ -59,9 +60,10 @@ class Full(Strategy):
 
         if self.unfreeze_every is None:
             return {}
-        found, _ = depths(model, "strategy.unfreeze_every")  # type: ignore[arg-type]
-        top = max(found.values())
-        return {name: top - depth for name, depth in found.items()}
+        found, layers = depths(model, "strategy.unfreeze_every")  # type: ignore[arg-type]
+        # Where there is no new head, a norm or an unused pooler would be alone in the first stage.
+        top = layers + 1 if head_parameters(model) else layers
+        return {name: max(0, top - depth) for name, depth in found.items()}
 
     def is_frozen(self, group: Mapping[str, Any], step: int, epoch: int) -> bool:
         if self.unfreeze_every is None:
@@ -77,4 +79,5 @@ class Full(Strategy):
         each, begin = ("epoch", f"epoch {last + 1}")
         if every != "epoch":
             each, begin = f"{every:,} steps", f"step {last * every + 1:,}"
-        return {**said, "unfreezing": f"head first, a layer more every {each}, all of it from {begin} on"}
+        first = "head" if head_parameters(model) else "last layer"
+        return {**said, "unfreezing": f"{first} first, a layer more every {each}, all of it from {begin} on"}

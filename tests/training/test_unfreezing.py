@@ -102,3 +102,29 @@ def test_the_plan_says_when_all_is_trained() -> None:
     assert (
         "every epoch, all of it from epoch 4 on" in Full(unfreeze_every="epoch").describe(model)["unfreezing"]
     )
+
+
+@pytest.mark.parametrize(
+    ("family", "auto", "first", "last"),
+    [
+        ("bert", "AutoModel", {"pooler.dense.weight", "encoder.layer.1.output.dense.weight"}, 2),
+        (
+            "gpt2",
+            "AutoModelForCausalLM",
+            {"transformer.ln_f.weight", "transformer.h.1.attn.c_attn.weight"},
+            2,
+        ),
+        ("marian", "AutoModelForSeq2SeqLM", {"model.decoder.layers.1.fc1.weight"}, 4),
+        ("bart", "AutoModelForSequenceClassification", {"classification_head.dense.weight"}, 5),
+    ],
+)
+def test_without_a_new_head_the_last_layer_is_first(
+    family: str, auto: str, first: set[str], last: int
+) -> None:
+    model = families.random_model(family, auto)
+    stages = Full(unfreeze_every=1).stages(model)
+    assert first <= {name for name, stage in stages.items() if stage == 0}
+    assert {stage for name, stage in stages.items() if "embed" in name or "wte" in name} == {last}
+    assert max(stages.values()) == last
+    said = Full(unfreeze_every=1).describe(model)["unfreezing"]
+    assert said.startswith("head first" if family == "bart" else "last layer first")
