@@ -21,11 +21,11 @@ class Full(Strategy):
     that of the one above it times ``layer_decay``, the embeddings the lowest one (as for ELECTRA, Clark et al. 2020,
     and BEiT, Bao et al. 2022; after the discriminative fine-tuning of Howard and Ruder 2018).
 
-    With ``unfreeze_every`` the new head is trained first (without one, the last layer), and one layer more from the top
-    each time, in the end the embeddings (gradual unfreezing, Howard and Ruder 2018, arXiv:1801.06146). Gradients of what
-    is still frozen are computed and dropped before they are clipped, so that it has neither momentum nor decay when its
-    time comes: the same for one process or several, and a function of the step alone, which a resumed run knows. It
-    saves no time.
+    With ``unfreeze_every`` the new head is trained first (without one, the last layer), and one layer more from the
+    top each time, in the end the embeddings (gradual unfreezing, Howard and Ruder 2018, arXiv:1801.06146). Gradients
+    of what is still frozen are computed and dropped before they are clipped, so that it has neither momentum nor
+    decay when its time comes: the same for one process or several, and a function of the step alone, which a resumed
+    run knows. It saves no time.
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
