@@ -88,7 +88,8 @@ class Strategy:
 
     def describe(self, model: "nn.Module") -> dict[str, str]:
         """What a person should see of it before training: what, and its text. Raises BadInput as :meth:`rules` does."""
-        return described(self.rules(model), self.labels(model), self.rates, self.no_decay)
+        rules = self.rules(model)
+        return described(model, rules, labels=self.labels(model), rates=self.rates, no_decay=self.no_decay)
 
     def train_mode(self, model: "nn.Module") -> None:
         """Put ``model`` in training mode; a strategy that freezes a part may keep that part in eval mode."""

@@ -129,20 +129,26 @@ def groups(model: nn.Module, made: Mapping[str, Rule], weight_decay: float) -> l
 
 
 def described(
-    made: Mapping[str, Rule], labels: Mapping[str, str], rates: Sequence[Rate], no_decay: Sequence[str]
+    model: nn.Module,
+    made: Mapping[str, Rule],
+    *,
+    labels: Mapping[str, str],
+    rates: Sequence[Rate],
+    no_decay: Sequence[str],
 ) -> dict[str, str]:
     """The rules in words, where there is anything to say. labels: what some weights are called."""
+    names = trained_names(model)
     called: dict[str, dict[str, None]] = {}
     for name, rule in made.items():
         text = f"lr {rule.lr:g}" if rule.factor is None else f"× {rule.factor:.3g}"
-        pattern = next((rate.pattern for rate in rates if _found(rate.pattern, [name])), None)
+        pattern = next((rate.pattern for rate in rates if _found(rate.pattern, names[name])), None)
         called.setdefault(text, {})[labels.get(name, "others") if pattern is None else repr(pattern)] = None
     found = {}
     if called.keys() - {"× 1"}:
         each = [f"{', '.join(labels)} {text}" for text, labels in called.items()]
         found["rates"] = "; ".join(each if len(each) <= 6 else [*each[:2], "…", *each[-3:]])
     if no_decay:
-        plain = [name for name in made if any(_found(pattern, [name]) for pattern in no_decay)]
+        plain = [name for name in made if any(_found(pattern, names[name]) for pattern in no_decay)]
         found["no decay"] = f"norms, biases, {listing(plain, 3)}"
     return found
 

@@ -120,8 +120,12 @@ def test_the_head_beside_an_adapter_is_found() -> None:
 
 def test_tied_weights_have_all_their_names() -> None:
     model: Any = families.random_model("gpt2", "AutoModelForCausalLM")
-    rules = Full(rates=(Rate(pattern="lm_head", factor=0.5),)).rules(model)
-    assert rules["transformer.wte.weight"].factor == 0.5
+    strategy = Full(rates=(Rate(pattern="lm_head", factor=0.5),), no_decay=("lm_head",))
+    assert strategy.rules(model)["transformer.wte.weight"].factor == 0.5
+    assert strategy.describe(model) == {
+        "rates": "'lm_head' × 0.5; others × 1",
+        "no decay": "norms, biases, transformer.wte.weight",
+    }
     with pytest.raises(BadInput, match="head_rate: GPT2LMHeadModel has no new head"):
         Full(head_rate=2).rules(model)
 
