@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Changes when prepared data of older versions must not be read any more.
 _FORMAT = 4
+# The same of what is counted of the model, and said of it by the strategy.
+_COUNTS_FORMAT = 1
 
 HoldOut = Literal["as_trained", "if_none", "never"]
 
@@ -134,7 +136,7 @@ def prepare(
         counts = _count(task, checkpoint, located, strategy, facts["head"])
         target.write_text(json.dumps(counts))
 
-    counts_file = entry("counts", digest([key, strategy, checkpoint]), build_counts)
+    counts_file = entry("counts", digest([key, strategy, checkpoint, _COUNTS_FORMAT]), build_counts)
     counts = json.loads(counts_file.read_text())
     return Prepared(**{**known, **facts, **counts, "folder": str(folder)}, cached=not fresh)
 

@@ -76,7 +76,7 @@ class Strategy:
 
     def labels(self, model: "nn.Module") -> dict[str, str]:
         """What weights with another learning rate are called in a plan."""
-        return {} if self.head_rate == 1 else dict.fromkeys(head_parameters(model), "new head")
+        return {} if self.head_rate == 1 else dict.fromkeys(head_parameters(model), "head")
 
     def stages(self, model: "nn.Module") -> dict[str, int]:
         """The stage in which weights begin to be trained, where it is not the first, 0."""

@@ -26,7 +26,7 @@ def depths(model: PreTrainedModel, where: str) -> tuple[dict[str, int], int]:
     last = max(numbers.values(), default=0)
     if last < 2:
         what = f"{type(model).__name__} has no layers that could be told apart"
-        raise BadInput(Problem(where, what, "null"))
+        raise BadInput(Problem(where, what, "to leave it out"))
     embeddings = _embeddings(model)
     inside = {weight for part in backbone_parts(model) for weight in part.parameters()}
     found: dict[str, int] = {}
@@ -44,7 +44,7 @@ def depths(model: PreTrainedModel, where: str) -> tuple[dict[str, int], int]:
 
 def called(depth: int, layers: int) -> str:
     """What a person calls the weights of a depth."""
-    return "embeddings" if depth == 0 else f"layer {depth}" if depth <= layers else "head"
+    return "embeddings" if depth == 0 else f"layer {depth}" if depth <= layers else "top"
 
 
 def _embeddings(model: nn.Module) -> set[Tensor]:

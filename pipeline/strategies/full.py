@@ -54,7 +54,8 @@ class Full(Strategy):
         if self.layer_decay == 1:
             return super().labels(model)
         found, layers = depths(model, "strategy.layer_decay")  # type: ignore[arg-type]
-        return {name: called(depth, layers) for name, depth in found.items()} | super().labels(model)
+        above = dict.fromkeys(head_parameters(model), "head")
+        return {name: called(depth, layers) for name, depth in found.items()} | above
 
     def stages(self, model: "nn.Module") -> dict[str, int]:
         from pipeline.strategies.depth import depths

@@ -1,7 +1,7 @@
 """Averages of the trained weights, which are scored and kept in place of the weights themselves.
 
-Not Lightning's WeightAveraging nor torch's AveragedModel: they copy the whole module, frozen weights included, keep
-what a checkpoint of trained weights has no keys for, and put the weights back before `best` is written.
+Not Lightning's WeightAveraging nor torch's AveragedModel: they copy the whole module, frozen weights included, write
+that copy into checkpoints, and put the weights back before `best` is written.
 """
 
 from __future__ import annotations
@@ -52,9 +52,11 @@ class Averages:
     def in_place(self) -> Iterator[None]:
         before = self._in_place
         self.put()
-        yield
-        if not before:
-            self.put_back()
+        try:
+            yield
+        finally:
+            if not before:
+                self.put_back()
 
     def _exchange(self) -> None:
         for name, weight in self.weights.items():

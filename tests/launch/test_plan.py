@@ -92,8 +92,8 @@ def test_it_names_rates_averages_and_dropout(small: list[str], tmp_path: Path):
             "callbacks=[default,ema]",
         ]
     )
-    # The pooler of BERT is as high as the head, and not new.
-    assert told["rates"] == "embeddings × 0.125; layer 1 × 0.25; layer 2 × 0.5; head × 1; new head × 4"
+    # BERT's pooler is not new.
+    assert told["rates"] == "embeddings × 0.125; layer 1 × 0.25; layer 2 × 0.5; top × 1; head × 4"
     assert told["no decay"].endswith("bert.embeddings.word_embeddings.weight")
     assert told["unfreezing"].endswith("all of it from step 31 on")
     assert told["dropout"] == "0 everywhere in the model"

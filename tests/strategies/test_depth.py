@@ -69,4 +69,4 @@ def test_a_model_whose_layers_are_one_is_refused() -> None:
 
 
 def test_names_for_people() -> None:
-    assert [called(depth, 2) for depth in range(4)] == ["embeddings", "layer 1", "layer 2", "head"]
+    assert [called(depth, 2) for depth in range(4)] == ["embeddings", "layer 1", "layer 2", "top"]

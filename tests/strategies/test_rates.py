@@ -159,8 +159,8 @@ def test_a_rate_says_one_thing(keys: Any, said: str) -> None:
 def test_the_plan_names_what_learns_at_another_rate() -> None:
     model = families.classifier("bert")
     assert Full(layer_decay=0.5).describe(model) == {
-        "rates": "embeddings × 0.125; layer 1 × 0.25; layer 2 × 0.5; head × 1"
+        "rates": "embeddings × 0.125; layer 1 × 0.25; layer 2 × 0.5; top, head × 1"
     }
     said = Full(head_rate=4, rates=(Rate(pattern="query", lr=1e-3),), no_decay=("word_emb",)).describe(model)
-    assert said["rates"] == "others × 1; 'query' lr 0.001; new head × 4"
+    assert said["rates"] == "others × 1; 'query' lr 0.001; head × 4"
     assert said["no decay"] == "norms, biases, bert.embeddings.word_embeddings.weight"
