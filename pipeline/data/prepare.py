@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Changes when prepared data of older versions must not be read any more.
 _FORMAT = 4
+# The same of what is counted of the model, and said of it by the strategy.
+_COUNTS_FORMAT = 1
 
 HoldOut = Literal["as_trained", "if_none", "never"]
 
@@ -46,6 +48,7 @@ class Prepared:
     directions: for each metric whether higher is better.
     skipped: rows that were left out, by what is wrong with them; they are listed in the folder.
     segments: of a mixture, its sources with their training ``rows`` and ``examples``, in the order in which they lie.
+    strategy: what the strategy says of itself on this model.
     """
 
     folder: str
@@ -66,6 +69,7 @@ class Prepared:
     # have and how many are truncated is an estimate then, and each counts as one example.
     stream: dict[str, Any] | None = None
     segments: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    strategy: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def table(self) -> list[tuple[str, str]]:
         """What a person wants to know of it: what, and where or how much."""
@@ -132,7 +136,7 @@ def prepare(
         counts = _count(task, checkpoint, located, strategy, facts["head"])
         target.write_text(json.dumps(counts))
 
-    counts_file = entry("counts", digest([key, strategy, checkpoint]), build_counts)
+    counts_file = entry("counts", digest([key, strategy, checkpoint, _COUNTS_FORMAT]), build_counts)
     counts = json.loads(counts_file.read_text())
     return Prepared(**{**known, **facts, **counts, "folder": str(folder)}, cached=not fresh)
 
@@ -225,11 +229,12 @@ def load_splits(folder: str, kind: str) -> DatasetDict:
 
 def _count(
     task: Task, checkpoint: Checkpoint, located: Located, strategy: Strategy, head: Head
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Parameters, from a model without memory; here a strategy that fits nothing is first noticed."""
     model, _ = task.load(checkpoint, located.folder, head, meta=True)
     model = strategy.adapt(model)
     return {
         "trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "total": sum(p.numel() for p in model.parameters()),
+        "strategy": strategy.describe(model),
     }

@@ -53,7 +53,13 @@ def memory(spec: RunSpec, prepared: Prepared, machine: Machine) -> Memory:
     if any(head.endswith("_lm") for head in spec.task.heads):
         activations += length * batch * _first(config, "vocab_size") * 2 * 4
     trainable = 4 * prepared.trainable
-    return Memory(4 * prepared.total, trainable, 2 * trainable, activations)
+    return Memory(4 * prepared.total + _averages(spec) * trainable, trainable, 2 * trainable, activations)
+
+
+def _averages(spec: RunSpec) -> int:
+    """Copies of the trained weights beside those that are trained."""
+    kept = spec.callbacks.values() if spec.train else ()
+    return sum(getattr(callback, "weight_copies", 0) for callback in kept)
 
 
 def _step_rows(spec: RunSpec, prepared: Prepared) -> int:
@@ -140,7 +146,12 @@ def plan(
     ]
     if spec.train:
         kept = 4 * prepared.trainable / 2**20
-        lines.append(("checkpoint", f"{3 * kept:.1f} MiB to continue from, {kept:.1f} MiB the best"))
+        lines.append(
+            (
+                "checkpoint",
+                f"{(3 + _averages(spec)) * kept:.1f} MiB to continue from, {kept:.1f} MiB the best",
+            )
+        )
     return lines
 
 
@@ -154,12 +165,14 @@ def _training(
             f"{prepared.trainable:,} trained of {prepared.total:,} "
             f"({prepared.trainable / prepared.total:.2%})",
         ),
+        *prepared.strategy.items(),
         (
             "steps",
             f"{schedule.total_steps:,} = {schedule.epochs} epoch{'s' * (schedule.epochs > 1)} of "
             f"{schedule.steps_per_epoch:,}{limit}; {_batch(spec, prepared, machine)}; "
             f"{schedule.tokens:,} tokens",
         ),
+        *_dropout(spec),
         *_augmentation(spec),
         (
             "best by",
@@ -182,6 +195,15 @@ def _augmentation(spec: RunSpec) -> list[tuple[str, str]]:
     return (
         [("augmentation", ", ".join(f"{name} {value:g}" for name, value in chosen.items()))] if chosen else []
     )
+
+
+def _dropout(spec: RunSpec) -> list[tuple[str, str]]:
+    """What of it is not the checkpoint's own. Adapters have one of their own."""
+    own = getattr(spec.strategy, "dropout", None)
+    if spec.model.dropout is None:
+        return []
+    beside = f"; in front of the strategy's updates {own:g} (strategy.dropout)" if own is not None else ""
+    return [("dropout", f"{spec.model.dropout:g} everywhere in the model{beside}")]
 
 
 def _scoring(prepared: Prepared) -> list[tuple[str, str]]:

@@ -148,8 +148,12 @@ class Checkpoint:
             ) from error
         config = pooled_loading.unwrapped(config)
         if self.dropout is not None:
-            numbers = [name for name, value in config.to_dict().items() if type(value) in (int, float)]
-            config.update({name: self.dropout for name in numbers if name.endswith(_DROPOUTS)})
+            # Models that read more than text have a configuration of their language model inside.
+            for part in (config, config.get_text_config()):
+                numbers = [name for name, value in part.to_dict().items() if type(value) in (int, float)]
+                # Whole layers are dropped as the checkpoint says, or none where nothing is to be dropped.
+                endings = _DROPOUTS if self.dropout else (*_DROPOUTS, "layerdrop")
+                part.update({name: self.dropout for name in numbers if name.endswith(endings)})
         config.update(values)
         return config
 

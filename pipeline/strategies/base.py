@@ -1,11 +1,21 @@
 """What a tuning strategy is: which parameters are trained, and what of them is saved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from pipeline.component import component
+from pipeline.errors import BadInput, Problem
+from pipeline.strategies.rates import (
+    Pattern,
+    Rate,
+    Rule,
+    described,
+    groups,
+    head_parameters,
+    rules,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,6 +29,13 @@ class Strategy:
 
     # The learning rate that suits this strategy; optimizer.lr takes it unless set.
     learning_rate: Annotated[float, Field(gt=0)]
+
+    # What the learning rate of the new head is multiplied by.
+    head_rate: Annotated[float, Field(gt=0)] = 1.0
+    # Learning rates of weights by their names; of several that fit the first counts.
+    rates: tuple[Rate, ...] = ()
+    # Regular expressions for names of weights that are not decayed, beside norms and biases.
+    no_decay: tuple[Pattern, ...] = ()
 
     # The kinds of head (`pipeline.models.heads`) with which there is something to train. None: with any.
     heads: ClassVar[tuple[str, ...] | None] = None
@@ -38,12 +55,46 @@ class Strategy:
         """Optimizer groups of the trained parameters; no weight decay on biases and norms.
 
         Follows the common practice since BERT (Devlin et al. 2019, appendix A.2): one-dimensional parameters
-        (biases, LayerNorm and RMSNorm scales) are not decayed.
+        (biases, LayerNorm and RMSNorm scales) are not decayed. A group's ``factor`` is what the learning rate is
+        multiplied by; one with ``factor`` None has an ``lr`` of its own.
         """
-        decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-        plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-        groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        return [group for group in groups if group["params"]]
+        return groups(model, self.rules(model), weight_decay)
+
+    def rules(self, model: "nn.Module") -> dict[str, Rule]:
+        """How each trained weight is trained. Raises BadInput for options that fit nothing of ``model``."""
+        return rules(
+            model,
+            factors=self.factors(model),
+            rates=self.rates,
+            no_decay=self.no_decay,
+            stages=self.stages(model),
+        )
+
+    def factors(self, model: "nn.Module") -> dict[str, float]:
+        """What the learning rates of weights are multiplied by, where it is not 1."""
+        if self.head_rate == 1:
+            return {}
+        head = head_parameters(model)
+        if not head:
+            raise BadInput(Problem("strategy.head_rate", f"{type(model).__name__} has no new head", "1.0"))
+        return dict.fromkeys(head, self.head_rate)
+
+    def labels(self, model: "nn.Module") -> dict[str, str]:
+        """What weights with another learning rate are called in a plan."""
+        return {} if self.head_rate == 1 else dict.fromkeys(head_parameters(model), "head")
+
+    def stages(self, model: "nn.Module") -> dict[str, int]:
+        """The stage in which weights begin to be trained, where it is not the first, 0."""
+        return {}
+
+    def is_frozen(self, group: Mapping[str, Any], step: int, epoch: int) -> bool:
+        """Whether an optimizer group is left as it is in a step; steps and epochs count from 0."""
+        return False
+
+    def describe(self, model: "nn.Module") -> dict[str, str]:
+        """What a person should see of it before training: what, and its text. Raises BadInput as :meth:`rules` does."""
+        rules = self.rules(model)
+        return described(model, rules, labels=self.labels(model), rates=self.rates, no_decay=self.no_decay)
 
     def train_mode(self, model: "nn.Module") -> None:
         """Put ``model`` in training mode; a strategy that freezes a part may keep that part in eval mode."""

@@ -56,6 +56,8 @@ class MultipleChoice(Task):
     choice_columns: Annotated[list[str], Field(min_length=2)] | None = None
     # How labels name the right choice. null: found in the data.
     label_is: LabelKind | None = None
+    # Share of the target that is spread over all choices of a row.
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     # Pad batches to a multiple of this many tokens; 8 suits tensor cores.
     pad_to_multiple_of: Annotated[int, Field(ge=1)] | None = None
 
@@ -154,11 +156,15 @@ class MultipleChoice(Task):
         return {name: value for name, value in batch.items() if name not in ("choices", "labels")}
 
     def loss(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
-        """Cross-entropy over a row's choices, summed over rows."""
+        """Cross-entropy over a row's choices, summed over rows; smoothed over those that the row has."""
         from torch.nn import functional
 
         logits, targets = self.predict(model, batch), batch["labels"]
         loss = functional.cross_entropy(logits, targets, reduction="sum")
+        if self.label_smoothing:
+            each = functional.log_softmax(logits, -1).masked_fill(logits.isneginf(), 0.0)
+            spread = -(each.sum(-1) / batch["choices"]).sum()
+            loss = (1 - self.label_smoothing) * loss + self.label_smoothing * spread
         return Output(loss, logits.new_tensor(len(targets)), logits, targets)
 
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,9 @@ class CheckpointCallback(Callback):
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         if self.best_step is None:  # nothing was monitored, or no score was a number
             self.best_step = trainer.global_step
-            trainer.save_checkpoint(self.best, weights_only=True)
+            averages = getattr(module, "averages", None)
+            with averages.in_place() if averages else nullcontext():
+                trainer.save_checkpoint(self.best, weights_only=True)
         self._write_last(trainer)
 
     def state_dict(self) -> dict[str, Any]:

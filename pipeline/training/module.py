@@ -14,8 +14,10 @@ from lightning.pytorch.trainer.states import TrainerFn
 from pipeline.errors import Diverged
 from pipeline.runs.splits import prefix_of
 from pipeline.training import interruption
+from pipeline.training.averaging import Averages
 from pipeline.training.frozen_weights import AUTOCAST, Lowered
 from pipeline.training.mixup import Mixup
+from pipeline.training.optimizers import set_rates
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
 
@@ -66,6 +68,7 @@ class FineTuning(LightningModule):
         self.validation_names, self.on_scores = list(validation_names), on_scores
         self.mixup = mixup
         self.stand_ins = stand_ins
+        self.averages: Averages | None = None  # which are scored and kept in place of the weights
         self.scorers: dict[str, Scorer] = {}
         self.test_sink: Sink | None = None  # gets what the model says of every test row
         self._step_loss: Tensor | None = None
@@ -110,6 +113,7 @@ class FineTuning(LightningModule):
         return nullcontext() if self.stand_ins is None else self.stand_ins.given(batch.get("frozen"))
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        self._drop_gradients_of_frozen(optimizer)
         assert self._step_loss is not None and self._step_weight is not None
         step = torch.stack([self._step_loss, self._step_weight])
         world = self.trainer.world_size
@@ -131,6 +135,17 @@ class FineTuning(LightningModule):
             if not math.isfinite(value):
                 raise self._diverged(f"loss is {value}", number)
             self.log_metrics({"train/loss": value}, number)
+
+    def _drop_gradients_of_frozen(self, optimizer: Optimizer) -> None:
+        """Of what the strategy trains later: before gradients are clipped, so that the optimizer knows nothing of it.
+
+        All processes have waited for these gradients, as DistributedDataParallel expects of every weight.
+        """
+        step, epoch = self.trainer.global_step, self.current_epoch
+        for group in optimizer.param_groups:
+            if self.strategy.is_frozen(group, step, epoch):
+                for weight in group["params"]:
+                    weight.grad = None
 
     def _diverged(self, what: str, step: int) -> Diverged:
         return Diverged(
@@ -156,6 +171,7 @@ class FineTuning(LightningModule):
     def configure_optimizers(self) -> Any:
         groups = self.strategy.parameter_groups(self.model, self.optimizer_spec.weight_decay)
         optimizer = self.optimizer_spec.build(groups)
+        set_rates(optimizer)
         schedulers = self.scheduler_spec.build(
             optimizer, self.total_steps, monitor=self.monitor or "train/loss", mode=self.mode
         )
@@ -201,6 +217,8 @@ class FineTuning(LightningModule):
         # Scores of such weights look like scores: accuracy counts how often the first class is right.
         if self.trainer.state.fn == TrainerFn.FITTING:
             self.check_weights()
+            if self.averages is not None:
+                self.averages.put()
 
     def on_validation_epoch_end(self) -> None:
         named: dict[str, float] = {}
@@ -212,6 +230,9 @@ class FineTuning(LightningModule):
             follow_validation(self.trainer.lr_scheduler_configs, named)
 
     def on_validation_model_train(self) -> None:
+        # After all that callbacks do at the end of a validation: the best checkpoint is written then.
+        if self.averages is not None:
+            self.averages.put_back()
         self.strategy.train_mode(self.model)
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:

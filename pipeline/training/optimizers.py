@@ -93,6 +93,13 @@ class Adafactor(OptimizerSpec):
         )
 
 
+def set_rates(optimizer: "Optimizer") -> None:
+    """Multiply each group's learning rate by the ``factor`` that its strategy gave it; before schedules read it."""
+    for group in optimizer.param_groups:
+        if group.get("factor") is not None:
+            group["lr"] *= group["factor"]
+
+
 def has_fused_kernel(groups: list[dict[str, Any]]) -> bool:
     """Whether torch's fused kernel takes every parameter of ``groups``."""
     return all(

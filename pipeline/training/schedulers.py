@@ -78,7 +78,7 @@ class Plateau(SchedulerSpec):
     patience: Annotated[int, Field(ge=0)] = 1
     # What counts as an improvement, in units of the metric.
     min_delta: Annotated[float, Field(ge=0)] = 0.0
-    # The learning rate never falls below this.
+    # The learning rate never falls below this; that of a group with a factor not below its share of it.
     min_lr: Annotated[float, Field(ge=0)] = 0.0
 
     def build(
@@ -87,6 +87,8 @@ class Plateau(SchedulerSpec):
         from torch.optim.lr_scheduler import LinearLR, ReduceLROnPlateau
 
         configs: list[dict[str, Any]] = []
+        # A group whose rate is a share of the others' has the same share of the lowest one.
+        lowest = [self.min_lr * (group.get("factor") or 1.0) for group in optimizer.param_groups]
         if warmup := self.warmup(total_steps):
             # LinearLR multiplies the current learning rate, where the other schedules' LambdaLR would set it
             # and so undo each reduction. It cannot start at zero.
@@ -99,7 +101,7 @@ class Plateau(SchedulerSpec):
             patience=self.patience,
             threshold=self.min_delta,
             threshold_mode="abs",
-            min_lr=self.min_lr,
+            min_lr=lowest,
             eps=0.0,  # Reductions count however small: the default ignores those of a small learning rate.
         )
         configs.append({"scheduler": falling, "interval": "epoch", "frequency": NEVER, "monitor": monitor})

@@ -83,6 +83,8 @@ class CallbackSpec:
 
     # Whether the run's numbers can depend on it; if so it is part of the run's identity.
     affects_result: ClassVar[bool] = True
+    # Copies of the trained weights that it keeps in memory and in the checkpoint to continue from.
+    weight_copies: ClassVar[int] = 0
 
     def build(self, facts: RunFacts) -> "Callback | None":
         raise NotImplementedError

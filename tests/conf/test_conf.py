@@ -13,7 +13,7 @@ from pipeline.compose.words import fields_of
 CONF = Path(__file__).parents[2] / "conf"
 FILES = sorted(file for file in CONF.rglob("*.yaml") if file.parent != CONF)
 EXPECTED = {
-    "callbacks": 6,
+    "callbacks": 8,
     "data": 10,
     "data/template": 7,
     "debug": 4,

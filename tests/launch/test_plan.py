@@ -1,6 +1,7 @@
 """What the plan says, against what PyTorch and PEFT count."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,29 @@ def test_a_batch_is_no_larger_than_the_rows_there_are(
 def test_it_counts_rows_that_are_cut_short(small: list[str], tmp_path: Path, length: int):
     plan = Run.plan([*small, f"task.max_length={length + 2}", f"paths.outputs={tmp_path}"])
     assert "cut short" in plan["tokens"] and f"longest row {length + 2}" in plan["tokens"]
+
+
+def test_it_names_rates_averages_and_dropout(small: list[str], tmp_path: Path):
+    words = [*small, f"paths.outputs={tmp_path}"]
+    plain = Run.plan(words)
+    assert not {"rates", "unfreezing", "no decay", "dropout"} & plain.keys()
+    told = Run.plan(
+        [
+            *words,
+            "strategy.layer_decay=0.5",
+            "strategy.head_rate=4",
+            "strategy.no_decay=[word_embeddings]",
+            "strategy.unfreeze_every=10",
+            "model.dropout=0",
+            "callbacks=[default,ema]",
+        ]
+    )
+    # BERT's pooler is not new.
+    assert told["rates"] == "embeddings × 0.125; layer 1 × 0.25; layer 2 × 0.5; top × 1; head × 4"
+    assert told["no decay"].endswith("bert.embeddings.word_embeddings.weight")
+    assert told["unfreezing"].endswith("all of it from step 31 on")
+    assert told["dropout"] == "0 everywhere in the model"
+    (three, one), (four, best) = (re.findall(r"[\d.]+(?= MiB)", plan["checkpoint"]) for plan in (plain, told))
+    assert one == best and float(four) == pytest.approx(float(three) * 4 / 3, abs=0.1)
+    lora = Run.plan([*words, "strategy=lora", "model.dropout=0.2"])
+    assert lora["dropout"].endswith("in front of the strategy's updates 0.05 (strategy.dropout)")

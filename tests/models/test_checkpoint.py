@@ -305,6 +305,21 @@ def test_dropout_reaches_every_module(family: str, tmp_path: Path) -> None:
     assert torch.equal(model(**inputs).logits, model(**inputs).logits)
 
 
+def test_no_dropout_drops_no_layers_and_reaches_the_configuration_inside(tmp_path: Path) -> None:
+    bart = families.config("bart", encoder_layerdrop=0.1)
+    bart.save_pretrained(tmp_path / "bart")
+    found = {
+        value: Checkpoint(checkpoint="x", dropout=value).config(str(tmp_path / "bart"))
+        for value in (0.0, 0.2)
+    }
+    assert (found[0.0].encoder_layerdrop, found[0.2].encoder_layerdrop) == (0.0, 0.1)
+    assert (found[0.2].dropout, found[0.2].attention_dropout, found[0.2].classifier_dropout) == (0.2,) * 3
+    text = {"hidden_size": 32, "num_hidden_layers": 1, "attention_dropout": 0.1}
+    transformers.Gemma3Config(text_config=text).save_pretrained(tmp_path / "gemma3")
+    inside = Checkpoint(checkpoint="x", dropout=0.0).config(str(tmp_path / "gemma3")).get_text_config()
+    assert inside.attention_dropout == 0.0
+
+
 def test_the_attention_kernel_can_be_chosen(tmp_path: Path) -> None:
     folder = families.pretrained("bert", tmp_path / "checkpoint")
     assert build(folder, attention="eager")[0].config._attn_implementation == "eager"

@@ -54,6 +54,18 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     return families.pretrained("bert", tmp_path_factory.mktemp("bert"))
 
 
+def test_smoothing_spreads_over_the_choices_that_a_row_has(bert: str) -> None:
+    task, _, model, batch = prepared(bert, ROWS, label_smoothing=0.2)
+    output = task.loss(model, batch)
+    expected = [
+        functional.cross_entropy(logits[: len(choices)], torch.tensor(label), label_smoothing=0.2)
+        for logits, choices, label in zip(output.predictions, ROWS["choices"], ROWS["label"], strict=True)
+    ]
+    torch.testing.assert_close(output.loss, torch.stack(expected).sum())
+    output.loss.backward()
+    assert all(weight.grad.isfinite().all() for weight in model.parameters() if weight.grad is not None)
+
+
 @pytest.mark.parametrize("family", CLASSIFIERS)
 def test_rows_of_any_number_of_choices(family: str, tmp_path: Path) -> None:
     """Together they give what each row and each choice gives by itself."""

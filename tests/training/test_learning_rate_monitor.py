@@ -55,3 +55,17 @@ def test_groups_have_names_of_their_own_only_where_they_differ():
     assert learning_rates(used) == {"lr/head": 0.1, "lr/1": 0.2}
     Linear(warmup_steps=1).build(used, 5, "val/loss", "min")  # Both start at zero.
     assert learning_rates(used) == {"lr/head": 0.0, "lr/1": 0.0}
+
+
+def test_groups_with_factors_are_one_line():
+    used = torch.optim.SGD(
+        [
+            {"params": [torch.nn.Parameter(torch.zeros(1))], **group}
+            for group in ({"lr": 0.3, "factor": 3.0}, {"lr": 0.1}, {"lr": 7.0, "factor": None})
+        ]
+    )
+    assert learning_rates(used) == {"lr": 0.1}
+    used.param_groups.pop(1)
+    assert learning_rates(used) == {"lr": 0.3 / 3.0}
+    used.param_groups.pop(0)
+    assert learning_rates(used) == {"lr": 7.0}

@@ -42,7 +42,9 @@ def gradients(cuts: list[slice], weights: list[float] | None = None) -> list[tor
         mode="min",
         validation_names=[],
     )
-    module._trainer = SimpleNamespace(world_size=1, accumulate_grad_batches=len(cuts), global_step=0)
+    module._trainer = SimpleNamespace(
+        world_size=1, accumulate_grad_batches=len(cuts), global_step=0, current_epoch=0
+    )
     module.log = lambda *args, **kwargs: None
     for cut in cuts:
         part = {"inputs": {name: value[cut] for name, value in batch.items()}}

@@ -190,6 +190,24 @@ def test_plateau_counts_small_reductions_and_stops_at_its_floor():
     assert seen == pytest.approx([1e-8, 5e-9, 2.5e-9, 2e-9, 2e-9])
 
 
+def test_groups_with_a_factor_keep_their_share_of_the_rate():
+    used = optimizer(1.0, 0.1, 0.5)  # the last has a rate of its own
+    used.param_groups[1]["factor"], used.param_groups[2]["factor"] = 0.1, None
+    (config,) = Linear(warmup_steps=2).build(used, 4, "val/loss", "min")
+    for expected in (0.0, 0.5, 1.0, 0.5, 0.0):
+        assert [group["lr"] for group in used.param_groups] == pytest.approx(
+            [expected, 0.1 * expected, 0.5 * expected]
+        )
+        used.step()
+        config["scheduler"].step()
+    used = optimizer(1.0, 0.1)
+    used.param_groups[1]["factor"] = 0.1
+    (config,) = Plateau(warmup_steps=0, patience=0, min_lr=0.2).build(used, 4, "val/loss", "min")
+    for _ in range(5):
+        config["scheduler"].step(1.0)
+    assert [group["lr"] for group in used.param_groups] == pytest.approx([0.2, 0.02])
+
+
 def test_a_metric_that_is_not_there_is_named(tmp_path):
     module = Validated(Plateau(), [0.7] * 5)
     module.on_validation_epoch_end = lambda: follow_validation(
