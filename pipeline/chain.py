@@ -142,7 +142,7 @@ def _seen_before(earlier: Sequence[Stage], ready: Sequence[Ready]) -> Iterator[s
         for split, count in found.items():
             if count:
                 of = f"{count:,} of {last.prepared.rows[split]:,} {split} rows"
-                yield f"{of} are training rows of {stage.name}"
+                yield f"{of} {'is a training row' if count == 1 else 'are training rows'} of {stage.name}"
 
 
 def _score(metrics: Mapping[str, Any]) -> str:
