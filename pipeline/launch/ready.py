@@ -12,6 +12,7 @@ from pipeline.data.skipping import warn_of_skipped
 from pipeline.launch.auditing import Report, audited
 from pipeline.launch.machine import Machine, look
 from pipeline.launch.plan import plan
+from pipeline.launch.room import check_room
 from pipeline.launch.schedule import Schedule, schedule
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def get_ready(spec: RunSpec) -> Ready:
     prepared = prepare(
         task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy, train=spec.train
     )
+    check_room(spec, prepared.checkpoint["folder"])
     warn_of_skipped(prepared.skipped, prepared.folder)
     if spec.train and spec.data.augmentation.mask:
         changes(spec.data.augmentation, spec.model.tokenizer(prepared.checkpoint["folder"]), spec.seed)

@@ -71,6 +71,9 @@ class IA3(Strategy):
 
     def merge(self, model: Any) -> "nn.Module":
         """The scales multiplied into the weights. ``model`` is used up."""
+        from pipeline.strategies import peft_models
+
+        peft_models.with_trained_heads(model)  # PEFT takes every head for a Linear module here.
         return model.merge_and_unload()
 
     def save(self, model: Any, folder: str) -> Sequence[str]:

@@ -48,9 +48,9 @@ def task_type(model: Any) -> str | None:
     return None
 
 
-def without_adapter(model: Any) -> nn.Module:
-    """The transformers model inside of PEFT's, with the head as it was trained: what an adapter that cannot be merged
-    is put on."""
+def with_trained_heads(model: Any) -> Any:
+    """The transformers model inside of PEFT's, with the heads as they were trained in place of PEFT's pairs of them
+    and their start; what an adapter that cannot be merged is put on."""
     from peft.utils import ModulesToSaveWrapper
 
     plain = model.get_base_model()

@@ -1,6 +1,6 @@
 """Prefix tuning: learned keys and values in front of every text, in every layer."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -35,17 +35,25 @@ class PrefixTuning(VirtualTokens):
 
         from pipeline.strategies.parts import backbone_parts
 
-        takers = [model] if len(backbone_parts(model)) > 1 else [model, *backbone_parts(model)]  # type: ignore[arg-type]
-        if not any(_takes_past(taker) for taker in takers):
+        kind = self.task_type(model)
+        takers = (model, *backbone_parts(model))  # type: ignore[arg-type]
+        # An encoder–decoder takes those of its decoder, whose masks are made for them where it writes.
+        if _of_two_halves(model) != (kind == "SEQ_2_SEQ_LM") or not any(map(_takes_past, takers)):
             what = f"{type(model).__name__} takes no keys and values from outside"
             raise BadInput(Problem("strategy", what, "strategy=lora, strategy=adapters or strategy=ia3"))
         config = PrefixTuningConfig(
-            task_type=self.task_type(model),  # type: ignore[arg-type]
+            task_type=kind,  # type: ignore[arg-type]
             num_virtual_tokens=self.tokens,
             prefix_projection=self.projection is not None,
             encoder_hidden_size=self.projection,  # type: ignore[arg-type]
         )
         return self.with_tokens(model, config)
+
+
+def _of_two_halves(model: Any) -> bool:
+    import transformers
+
+    return type(model.config) in transformers.AutoModelForSeq2SeqLM._model_mapping
 
 
 def _takes_past(model: "nn.Module") -> bool:

@@ -23,7 +23,7 @@ class PromptTuning(VirtualTokens):
     # What is said of single tokens would be said of the learned ones too.
     heads: ClassVar[tuple[str, ...] | None] = ("sequence_classification", "causal_lm", "seq2seq_lm")
 
-    def adapt(self, model: "nn.Module") -> "nn.Module":
+    def adapt(self, model: Any) -> "nn.Module":
         """Raises BadInput for classifiers that look for a text's end among its tokens, which embeddings do not show."""
         from peft import PromptTuningConfig
 
@@ -34,6 +34,8 @@ class PromptTuning(VirtualTokens):
         config = PromptTuningConfig(
             task_type=kind,  # type: ignore[arg-type]
             num_virtual_tokens=self.tokens,
+            token_dim=model.get_input_embeddings().embedding_dim,  # type: ignore[operator]
+            num_attention_heads=model.config.num_attention_heads,  # which PEFT asks for, though not for prompts
             prompt_tuning_init="SAMPLE_VOCAB" if self.init == "words" else "RANDOM",
             num_transformer_submodules=1,  # An encoder–decoder's are in front of what its encoder reads.
         )

@@ -51,17 +51,13 @@ class VirtualTokens(Strategy):
         from pipeline.strategies import peft_models
         from pipeline.strategies.parts import head_names
 
-        heads = head_names(model)  # type: ignore[arg-type]
-        model.requires_grad_(False)
-        adapted: Any = peft_models.wrapped(model, config)
-        for name in heads:
-            adapted.get_base_model().get_submodule(name).requires_grad_(True)
-        return adapted
+        config.modules_to_save = head_names(model) or None  # type: ignore[attr-defined,arg-type]
+        return peft_models.wrapped(model.requires_grad_(False), config)
 
     def merge(self, model: Any) -> "nn.Module":
         from pipeline.strategies import peft_models
 
-        return peft_models.without_adapter(model)
+        return peft_models.with_trained_heads(model)
 
     def save(self, model: Any, folder: str) -> Sequence[str]:
         """The learned tokens and the head, as PEFT loads them."""
