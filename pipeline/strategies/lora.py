@@ -83,7 +83,7 @@ class Lora(Strategy):
             fan_in_fan_out=all(transposed),
         )
         adapted = peft_models.wrapped(model, config)
-        if self.init != "default":
+        if self.init != "default" and not on_meta:
             decomposed.remember_start(adapted)
         return adapted
 

@@ -62,6 +62,13 @@ class QLora(Lora):
         """Raises BadInput as :meth:`Lora.adapt`, and where torch has no GPU."""
         import torch
 
+        from pipeline.strategies import quantized
+        from pipeline.strategies.parts import linear_modules
+
+        there = linear_modules(model)  # type: ignore[arg-type]
+        if there and not quantized.plain_linear(there):
+            what = f"the weights of {type(model).__name__} are transposed, so bitsandbytes quantises none of them"
+            raise BadInput(Problem("strategy", what, "strategy=lora"))
         if any(weight.is_meta for weight in model.parameters()):
             return Lora.adapt(self, model)
         if not torch.cuda.is_available():
