@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.reporting.audit import audit_lines
+from pipeline.reporting.two_parts import use_of_two_parts
 
 if TYPE_CHECKING:
     from pipeline.runs.directory import RunDirectory
@@ -26,6 +27,7 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
     numbers = {k: v for k, v in metrics.items() if "/" in k and isinstance(v, float)}
     main = {k: v for k, v in numbers.items() if k.count("/") == 1}
     versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
+    two_parts = use_of_two_parts(run)
     parts = [
         f"---\nlibrary_name: transformers\ntags: [hydratune, {manifest['task']}]\n---",
         f"# {manifest['name']}",
@@ -35,11 +37,12 @@ def model_card(run: RunDirectory, metrics: Mapping[str, Any], tables: Mapping[st
         markdown_table([["metric", "value"], *[[name, f"{value:.4f}"] for name, value in main.items()]]),
         *[f"### {name}\n\n{markdown_table(rows)}" for name, rows in tables.items()],
         "## Use",
-        "```python\nfrom transformers import pipeline\n\n"
+        two_parts
+        or "```python\nfrom transformers import pipeline\n\n"
         'classify = pipeline("text-classification", model="model")\nprint(classify("a text"))\n```'
         if "labels" in prepared["head"] and "zero_shot" not in prepared["head"]
         else "Load the folder `model` with transformers' Auto classes.",
-        *_adapter(run, prepared["head"]),
+        *([] if two_parts else _adapter(run, prepared["head"])),
         *_data(run),
         "## How it was made",
         f"Run `{manifest['id']}`; its whole configuration is in `config.yaml`. "
