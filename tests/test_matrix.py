@@ -109,12 +109,16 @@ def checked(*overrides: str) -> RunSpec:
 def with_task(task: str, unpacked: bool) -> RunSpec:
     more = UNPACKED.get(task, []) if unpacked else []
     quick = [QUICK] if "generation" in yaml.safe_load((CONF / "task" / f"{task}.yaml").read_text()) else []
-    return checked(f"task={task}", f"data.train={SAMPLES / f'{task}.jsonl'}", *quick, *NEEDED.get(task, []), *more)
+    return checked(
+        f"task={task}", f"data.train={SAMPLES / f'{task}.jsonl'}", *quick, *NEEDED.get(task, []), *more
+    )
 
 
 @cache
 def strategy_of(name: str) -> Strategy:
-    composed = compose(["data=files", "data.train=a.csv", "model=auto", "model.checkpoint=a/b", f"strategy={name}"])
+    composed = compose(
+        ["data=files", "data.train=a.csv", "model=auto", "model.checkpoint=a/b", f"strategy={name}"]
+    )
     return load(composed, frozen=True).strategy  # Here qlora may be named where there is no GPU.
 
 
@@ -145,7 +149,9 @@ def test_every_strategy_is_tried_with_every_kind_of_head() -> None:
         (head,) = matrix.usable(TASKS[task], MODELS[FAMILIES[family].option]) or ()
         tried[strategy].add(head)
     for name in others:
-        missing = {head for head in kinds if STRATEGIES[name] is None or head in STRATEGIES[name]} - tried[name]
+        missing = {head for head in kinds if STRATEGIES[name] is None or head in STRATEGIES[name]} - tried[
+            name
+        ]
         # The spans and tags of those that train vectors of every layer are as their classes.
         assert missing <= {"token_classification", "question_answering"}, name
 
@@ -245,7 +251,9 @@ def test_refused(task: str, family: str, strategy: str) -> None:
 
 
 def test_the_other_strategies_are_refused_where_they_have_nothing_to_train() -> None:
-    for task, family, strategy in itertools.product(TASKS, ("bert", "llama", "bart"), STRATEGIES.keys() - EVERYWHERE):
+    for task, family, strategy in itertools.product(
+        TASKS, ("bert", "llama", "bart"), STRATEGIES.keys() - EVERYWHERE
+    ):
         model = MODELS[FAMILIES[family].option]
         found = list(matrix.problems(spec_of(task, family, strategy, "a/b")))
         assert bool(found) != matrix.fits(TASKS[task], model, STRATEGIES[strategy])

@@ -23,5 +23,9 @@ def check_room(spec: RunSpec, folder: str) -> None:
     if (spec.task.max_length or limit) + extra <= limit or limit > 10**9:
         return
     length = spec.task.max_length or f"{limit} (what the model can take, which null may come to)"
-    what = f"texts of {length} tokens and {extra} learned ones are more than the {limit} that the model can take"
-    raise BadInput(Problem("task.max_length", what, f"at most {limit - extra}: task.max_length={limit - extra}"))
+    what = (
+        f"texts of {length} tokens and {extra} learned ones are more than the {limit} that the model can take"
+    )
+    raise BadInput(
+        Problem("task.max_length", what, f"at most {limit - extra}: task.max_length={limit - extra}")
+    )

@@ -43,7 +43,7 @@ class Bottleneck(nn.Module):
 
 
 def attach(model: Any, names: Iterable[str], reduction_factor: int, activation: str) -> Any:
-    """Send the output of the modules with these full names through an adapter each. Their own names stay as they are."""
+    """Send the output of the modules with these full names through an adapter each. Their own names stay."""
     hooks = []
     for name in names:
         module = model.get_submodule(name)
@@ -95,7 +95,7 @@ def save(model: Any, folder: str) -> Sequence[str]:
 
 
 def load(model: Any, folder: str) -> Any:
-    """``model`` with the adapters that lie in ``folder``, in eval mode. Raises RuntimeError where they do not fit it."""
+    """``model`` with the adapters that lie in ``folder``, in eval mode. Raises RuntimeError where they do not fit."""
     from safetensors.torch import load_file
 
     path = Path(folder)

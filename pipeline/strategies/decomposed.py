@@ -27,7 +27,10 @@ def save_as_plain(model: Any, folder: str) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
-    weights_file, config_file = Path(folder) / "adapter_model.safetensors", Path(folder) / "adapter_config.json"
+    weights_file, config_file = (
+        Path(folder) / "adapter_model.safetensors",
+        Path(folder) / "adapter_config.json",
+    )
     weights, start = load_file(weights_file), getattr(model, _START)
     for name, tensor in _low_rank(model).items():
         first = start[name]

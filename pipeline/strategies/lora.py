@@ -114,7 +114,7 @@ class Lora(Strategy):
         return model.merge_and_unload()
 
     def save(self, model: Any, folder: str) -> Sequence[str]:
-        """The adapter as PEFT loads it on the pretrained model: its configuration, its weights and those of the head."""
+        """The adapter as PEFT loads it on the pretrained model: configuration, weights and those of the head."""
         from pipeline.strategies import decomposed, peft_models
 
         files = peft_models.save(model, folder)

@@ -29,7 +29,9 @@ class PromptTuning(VirtualTokens):
 
         kind = self.task_type(model)
         if kind == "SEQ_CLS" and _looks_for_the_end(model):
-            what = f"{type(model).__name__} finds the end of a text by its tokens, and gets embeddings instead"
+            what = (
+                f"{type(model).__name__} finds the end of a text by its tokens, and gets embeddings instead"
+            )
             raise BadInput(Problem("strategy", what, "strategy=prefix_tuning or strategy=lora"))
         config = PromptTuningConfig(
             task_type=kind,  # type: ignore[arg-type]

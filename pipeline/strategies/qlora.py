@@ -39,7 +39,9 @@ class QLora(Lora):
     @model_validator(mode="after")
     def _starts_at_zero(self) -> "QLora":
         if self.init != "default":
-            raise ValueError(f"init: {self.init} decomposes weights in float32; with qlora only default is there")
+            raise ValueError(
+                f"init: {self.init} decomposes weights in float32; with qlora only default is there"
+            )
         return self
 
     def check(self) -> None:

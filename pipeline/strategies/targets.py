@@ -38,7 +38,7 @@ def chosen(model: nn.Module, names: Sequence[str] | str, where: str = WHERE) -> 
 def matching(
     model: nn.Module, there: Mapping[str, nn.Module], names: Sequence[str], where: str
 ) -> dict[str, set[str]]:
-    """For each name the full names, of those that are ``there``, that it stands for. Raises BadInput for one without."""
+    """For each name the full names, of those ``there``, that it stands for. Raises BadInput for one without."""
     last_parts = sorted({full.rpartition(".")[2] for full in there})
     allowed = f"{ALL_LINEAR}, {listing(last_parts)}, a full name, or a regular expression for full names"
     found: dict[str, set[str]] = {}

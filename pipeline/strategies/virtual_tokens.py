@@ -33,7 +33,9 @@ class VirtualTokens(Strategy):
     def conflicts(self, spec: Any) -> Iterator[Problem]:
         """Packed documents number their positions themselves, each from its own start."""
         if getattr(spec.task, "packing", False):
-            what = "the learned tokens stand in front of a block, where its first document alone would see them"
+            what = (
+                "the learned tokens stand in front of a block, where its first document alone would see them"
+            )
             yield Problem("task.packing", what, "task.packing=false")
 
     def task_type(self, model: "nn.Module") -> str:

@@ -57,7 +57,9 @@ def test_a_variant_is_pefts_own(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
-def test_it_starts_as_the_model_and_is_saved_for_the_original(options: dict[str, Any], tmp_path: Path) -> None:
+def test_it_starts_as_the_model_and_is_saved_for_the_original(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
     strategy = Lora(modules=["query", "value"], r=4, **options)
     original, inputs = bert(), families.batch()
     model = strategy.adapt(copy.deepcopy(original)).eval()
@@ -113,13 +115,17 @@ def test_b_learns_faster() -> None:
     scale = {id(weight): group.get("lr_scale", 1) for group in groups for weight in group["params"]}
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     assert len(scale) == len(trained)
-    assert {name for name in trained if scale[id(trained[name])] == 16} == {n for n in trained if "lora_B" in n}
+    assert {name for name in trained if scale[id(trained[name])] == 16} == {
+        n for n in trained if "lora_B" in n
+    }
     plain = Lora(modules=["query"], r=2).parameter_groups(model, 0.1)
     assert not any("lr_scale" in group for group in plain)
 
 
 def test_modules_by_regular_expression() -> None:
-    last = list(Lora(modules=r".*layer\.1\..*\.(query|key)").adapt(bert()).peft_config["default"].target_modules)  # type: ignore[union-attr,index]
+    last = list(
+        Lora(modules=r".*layer\.1\..*\.(query|key)").adapt(bert()).peft_config["default"].target_modules
+    )  # type: ignore[union-attr,index]
     start = "bert.encoder.layer.1.attention.self"
     assert sorted(last) == [f"{start}.key", f"{start}.query"]
 

@@ -104,7 +104,9 @@ def test_a_text_reads_the_same_in_any_batch(strategy: VirtualTokens, family: str
 def test_as_many_numbers_as_the_papers_say() -> None:
     def learned(strategy: VirtualTokens, family: str, head: Any) -> int:
         model = strategy.adapt(model_of(family, head))
-        return sum(p.numel() for n, p in model.named_parameters() if p.requires_grad and "prompt_encoder" in n)
+        return sum(
+            p.numel() for n, p in model.named_parameters() if p.requires_grad and "prompt_encoder" in n
+        )
 
     assert learned(PROMPT, "llama", "causal_lm") == 3 * 32
     assert learned(PREFIX, "gpt2", "causal_lm") == 3 * 2 * 2 * 32  # tokens, layers, keys and values, width
@@ -154,6 +156,8 @@ def test_those_that_read_the_first_token_are_not_refused_for_the_last() -> None:
 
 @pytest.mark.parametrize("strategy", [PREFIX, PROMPT])
 def test_heads_that_peft_has_no_name_for(strategy: VirtualTokens) -> None:
-    with pytest.raises(BadInput, match="PEFT puts no learned tokens in front of what BertForMultipleChoice reads"):
+    with pytest.raises(
+        BadInput, match="PEFT puts no learned tokens in front of what BertForMultipleChoice reads"
+    ):
         strategy.adapt(model_of("bert", "multiple_choice"))
     assert "multiple_choice" not in (strategy.heads or ())
