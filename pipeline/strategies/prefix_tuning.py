@@ -42,7 +42,7 @@ class PrefixTuning(VirtualTokens):
             what = f"{type(model).__name__} takes no keys and values from outside"
             raise BadInput(Problem("strategy", what, "strategy=lora, strategy=adapters or strategy=ia3"))
         config = PrefixTuningConfig(
-            task_type=kind,  # type: ignore[arg-type]
+            task_type=kind,
             num_virtual_tokens=self.tokens,
             prefix_projection=self.projection is not None,
             encoder_hidden_size=self.projection,  # type: ignore[arg-type]

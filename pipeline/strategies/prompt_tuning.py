@@ -34,9 +34,9 @@ class PromptTuning(VirtualTokens):
             )
             raise BadInput(Problem("strategy", what, "strategy=prefix_tuning or strategy=lora"))
         config = PromptTuningConfig(
-            task_type=kind,  # type: ignore[arg-type]
+            task_type=kind,
             num_virtual_tokens=self.tokens,
-            token_dim=model.get_input_embeddings().embedding_dim,  # type: ignore[operator]
+            token_dim=model.get_input_embeddings().embedding_dim,
             num_attention_heads=model.config.num_attention_heads,  # which PEFT asks for, though not for prompts
             prompt_tuning_init="SAMPLE_VOCAB" if self.init == "words" else "RANDOM",
             num_transformer_submodules=1,  # An encoder–decoder's are in front of what its encoder reads.

@@ -70,4 +70,4 @@ class VirtualTokens(Strategy):
     def load(self, model: "nn.Module", folder: str) -> "nn.Module":
         from peft import PeftModel
 
-        return PeftModel.from_pretrained(model, folder)  # type: ignore[arg-type]
+        return PeftModel.from_pretrained(model, folder)

@@ -28,7 +28,8 @@ def test_a_model_in_two_parts_is_used_as_any_other(
     assert run.metrics["reload_difference"] < 1e-4
     model = run.folder / "model"
     assert sorted(path.name for path in model.iterdir()) == ["adapter", "base"]
-    scores = run.evaluate(["data=files", f"data.test={reviews}", "data.audit=off"])
+    columns = ["data.columns.text='review body'", "data.columns.label=verdict"]
+    scores = run.evaluate(["data=files", f"data.test={reviews}", *columns])
     assert 0 < scores["test/loss"] < 2
     rows = [json.loads(line) for line in (run.folder / "predictions/test.jsonl").read_text().splitlines()][:5]
     for said, row in zip(run.predict([row["text"] for row in rows]), rows, strict=True):
