@@ -28,7 +28,7 @@ class Adapters(Strategy):
     # What goes through is narrower by this factor inside.
     reduction_factor: Annotated[int, Field(ge=1)] = 16
     activation: Literal["relu", "gelu", "silu"] = "relu"
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
 
     mergeable: ClassVar[bool] = False
 

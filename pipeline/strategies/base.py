@@ -37,7 +37,7 @@ class Strategy:
         """Optimizer groups of the trained parameters; no weight decay on biases and norms.
 
         Follows the common practice since BERT (Devlin et al. 2019, appendix A.2): one-dimensional parameters
-        (biases, LayerNorm and RMSNorm scales) are not decayed. A group may have ``lr_scale``, by which the learning
+        (biases, LayerNorm and RMSNorm scales) are not decayed. A group may have ``factor``, by which the learning
         rate is multiplied for it.
         """
         decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]

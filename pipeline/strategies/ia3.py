@@ -21,7 +21,7 @@ class IA3(Strategy):
     modules: list[str] | str | None = None
     # Those among them whose input is scaled instead. null: PEFT's choice, or none with modules of your own.
     feedforward_modules: list[str] | str | None = None
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-2
 
     @model_validator(mode="after")
     def _belong_together(self) -> "IA3":

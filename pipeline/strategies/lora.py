@@ -106,7 +106,7 @@ class Lora(Strategy):
         for group in groups:
             group["params"] = [weight for weight in group["params"] if weight not in last]
         b = [weight for weight in model.parameters() if weight in last]
-        groups.append({"params": b, "weight_decay": weight_decay, "lr_scale": self.loraplus_lr_ratio})
+        groups.append({"params": b, "weight_decay": weight_decay, "factor": self.loraplus_lr_ratio})
         return [group for group in groups if group["params"]]
 
     def merge(self, model: Any) -> "nn.Module":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class NormOnly(Strategy):
     """Scales and biases of LayerNorm and RMSNorm, and the head (Qi et al. 2022, arXiv:2211.08682)."""
 
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
 
     def adapt(self, model: "nn.Module") -> "nn.Module":
         """Raises BadInput for a model without norms that have weights."""

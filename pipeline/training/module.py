@@ -147,8 +147,8 @@ class FineTuning(LightningModule):
     def configure_optimizers(self) -> Any:
         groups = self.strategy.parameter_groups(self.model, self.optimizer_spec.weight_decay)
         for group in groups:
-            if (scale := group.pop("lr_scale", None)) is not None:
-                group["lr"] = scale * self.optimizer_spec.lr
+            if (factor := group.pop("factor", None)) is not None:
+                group["lr"] = factor * self.optimizer_spec.lr
         optimizer = self.optimizer_spec.build(groups)
         schedulers = self.scheduler_spec.build(
             optimizer, self.total_steps, monitor=self.monitor or "train/loss", mode=self.mode

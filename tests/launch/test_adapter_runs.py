@@ -33,8 +33,8 @@ def test_a_model_in_two_parts_is_used_as_any_other(
     assert 0 < scores["test/loss"] < 2
     rows = [json.loads(line) for line in (run.folder / "predictions/test.jsonl").read_text().splitlines()][:5]
     for said, row in zip(run.predict([row["text"] for row in rows]), rows, strict=True):
-        assert said["prediction"]["label"] == row["prediction"]["label"]
-        assert said["prediction"]["scores"] == pytest.approx(row["prediction"]["scores"], abs=1e-4)
+        assert said["label"] == row["prediction"]["label"]
+        assert said["scores"] == pytest.approx(row["prediction"]["scores"], abs=1e-4)
 
     with pytest.raises(BadInput, match="its model is two parts"):
         Run.plan([*small, f"model.checkpoint={run.folder}"])

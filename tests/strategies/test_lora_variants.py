@@ -112,14 +112,14 @@ def test_b_learns_faster() -> None:
     strategy = Lora(modules=["query"], r=2, loraplus_lr_ratio=16)
     model = strategy.adapt(bert())
     groups = strategy.parameter_groups(model, 0.1)
-    scale = {id(weight): group.get("lr_scale", 1) for group in groups for weight in group["params"]}
+    scale = {id(weight): group.get("factor", 1) for group in groups for weight in group["params"]}
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     assert len(scale) == len(trained)
     assert {name for name in trained if scale[id(trained[name])] == 16} == {
         n for n in trained if "lora_B" in n
     }
     plain = Lora(modules=["query"], r=2).parameter_groups(model, 0.1)
-    assert not any("lr_scale" in group for group in plain)
+    assert not any("factor" in group for group in plain)
 
 
 def test_modules_by_regular_expression() -> None:
