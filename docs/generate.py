@@ -68,9 +68,9 @@ def models() -> str:
 def tested() -> str:
     """Every task with the architectures and strategies that the generated test trains it with."""
     from pipeline.compose.matrix import declared, fits
-    from tests.models.families import FAMILIES
+    from tests.models.families import EVERYWHERE, FAMILIES
 
-    models, strategies = declared("model"), declared("strategy")
+    models, strategies = declared("model"), {name: declared("strategy")[name] for name in EVERYWHERE}
     families = {name: models[family.option] for name, family in FAMILIES.items()}
     rows = []
     for task, heads in declared("task").items():

@@ -59,7 +59,7 @@ def test_where_no_job_can_be_planned_it_is_bad_input(two: list[str]) -> None:
 def test_the_matrix_is_printed_by_plan_alone(command: Command) -> None:
     done = command("plan", "--matrix", env={"COLUMNS": "200"})
     assert done.returncode == 0, done.stderr
-    assert "text_classification" in done.stdout and "frozen_backbone, full, last_layers, lora" in done.stdout
+    assert "text_classification" in done.stdout and "frozen_backbone" in done.stdout
     refused = command("train", "--matrix")
     assert refused.returncode == 2 and "python -m pipeline.plan --matrix" in refused.stderr
     assert "--matrix" in command("plan", "--help").stdout

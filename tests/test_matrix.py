@@ -27,7 +27,7 @@ from pipeline.models.loading import quiet
 from pipeline.runs.verification import outputs
 from pipeline.strategies.base import Strategy, trained_keys
 from tests.models import families
-from tests.models.families import FAMILIES
+from tests.models.families import EVERYWHERE, FAMILIES
 
 CONF = Path(__file__).parents[1] / "conf"
 SAMPLES = Path(__file__).parent / "tasks" / "samples"
@@ -40,13 +40,38 @@ MODELS = matrix.declared("model")
 PRETRAINED = ("pretraining", "masked_lm", "seq2seq_lm", "causal_lm", "backbone")
 # What a task cannot do without, as these models have no chat template.
 NEEDED = {"instruction_tuning": ["task.template=plain"]}
+# Learned tokens are not put in front of packed documents.
+UNPACKED = {"causal_lm": ["task.packing=false"]}
 # What makes generation quick, where a task generates.
 QUICK = "task.generation.max_new_tokens=2"
 
-COMBINATIONS = list(itertools.product(TASKS, FAMILIES, STRATEGIES))
+# Of the other strategies one combination for each kind of head, each on another architecture. qlora wants a GPU.
+ONCE = {
+    "text_classification": {
+        "adapters": "deberta", "bias_only": "roberta", "ia3": "qwen3", "norm_only": "modernbert",
+        "prefix_tuning": "mistral", "prompt_tuning": "electra",
+    },
+    "token_classification": {"adapters": "qwen3", "bias_only": "gpt2", "norm_only": "t5", "prefix_tuning": "bert"},
+    "question_answering": {"adapters": "bart", "ia3": "llama", "norm_only": "distilbert", "prefix_tuning": "roberta"},
+    "multiple_choice": {"adapters": "xlnet", "bias_only": "electra", "ia3": "bert", "norm_only": "distilbert"},
+    "masked_lm": {"adapters": "modernbert", "bias_only": "bert", "ia3": "deberta", "norm_only": "roberta"},
+    "causal_lm": {
+        "adapters": "gemma3", "bias_only": "gpt2", "ia3": "gpt2", "norm_only": "llama",
+        "prefix_tuning": "qwen3", "prompt_tuning": "gpt2",
+    },
+    "translation": {
+        "adapters": "marian", "bias_only": "bart", "ia3": "t5", "norm_only": "flan_t5",
+        "prefix_tuning": "marian", "prompt_tuning": "flan_t5",
+    },
+    "instruction_tuning": {"prefix_tuning": "gpt2", "prompt_tuning": "llama"},
+    "sentence_embedding": {"bias_only": "distilbert", "ia3": "bert", "norm_only": "mistral"},
+}  # fmt: skip
+
+COMBINATIONS = list(itertools.product(TASKS, FAMILIES, EVERYWHERE))
 ALLOWED = [
     (t, f, s) for t, f, s in COMBINATIONS if matrix.fits(TASKS[t], MODELS[FAMILIES[f].option], STRATEGIES[s])
 ]
+CHOSEN = [(t, family, strategy) for t, chosen in ONCE.items() for strategy, family in chosen.items()]
 REFUSED = [combination for combination in COMBINATIONS if combination not in ALLOWED]
 
 
@@ -81,14 +106,20 @@ def checked(*overrides: str) -> RunSpec:
 
 
 @cache
-def with_task(task: str) -> RunSpec:
+def with_task(task: str, unpacked: bool) -> RunSpec:
+    more = UNPACKED.get(task, []) if unpacked else []
     quick = [QUICK] if "generation" in yaml.safe_load((CONF / "task" / f"{task}.yaml").read_text()) else []
-    return checked(f"task={task}", f"data.train={SAMPLES / f'{task}.jsonl'}", *quick, *NEEDED.get(task, []))
+    return checked(
+        f"task={task}", f"data.train={SAMPLES / f'{task}.jsonl'}", *quick, *NEEDED.get(task, []), *more
+    )
 
 
 @cache
 def strategy_of(name: str) -> Strategy:
-    return checked("data.train=a.csv", f"strategy={name}").strategy
+    composed = compose(
+        ["data=files", "data.train=a.csv", "model=auto", "model.checkpoint=a/b", f"strategy={name}"]
+    )
+    return load(composed, frozen=True).strategy  # Here qlora may be named where there is no GPU.
 
 
 def spec_of(task: str, family: str, strategy: str, folder: str) -> RunSpec:
@@ -97,8 +128,9 @@ def spec_of(task: str, family: str, strategy: str, folder: str) -> RunSpec:
     values = yaml.safe_load((CONF / "model" / f"{option}.yaml").read_text())
     del values["_target_"]
     model = Checkpoint(**{**values, "checkpoint": folder, "sha256": None})
-    spec, adapting = with_task(task), strategy_of(strategy)
-    if hasattr(adapting, "modules"):
+    adapting = strategy_of(strategy)
+    spec = with_task(task, unpacked=adapting.virtual_tokens > 0)
+    if strategy == "lora":
         adapting = dataclasses.replace(adapting, modules=model.lora_modules)  # type: ignore[call-arg]
     choices = {**spec.choices, "model": option, "strategy": strategy}
     return dataclasses.replace(spec, model=model, strategy=adapting, choices=choices)
@@ -109,7 +141,22 @@ def test_every_task_has_samples() -> None:
     assert all(TASKS.values()), "a shipped task names its heads"
 
 
-@each(ALLOWED)
+def test_every_strategy_is_tried_with_every_kind_of_head() -> None:
+    others = STRATEGIES.keys() - {*EVERYWHERE, "qlora"}
+    kinds = {head for heads in TASKS.values() for head in heads or ()} - {"pretraining", "text_encoding"}
+    tried: dict[str, set[str]] = {name: set() for name in others}
+    for task, family, strategy in CHOSEN:
+        (head,) = matrix.usable(TASKS[task], MODELS[FAMILIES[family].option]) or ()
+        tried[strategy].add(head)
+    for name in others:
+        missing = {head for head in kinds if STRATEGIES[name] is None or head in STRATEGIES[name]} - tried[
+            name
+        ]
+        # The spans and tags of those that train vectors of every layer are as their classes.
+        assert missing <= {"token_classification", "question_answering"}, name
+
+
+@each([*ALLOWED, *CHOSEN])
 def test_allowed(task: str, family: str, strategy: str, folders: Any, tmp_path: Path) -> None:
     spec = spec_of(task, family, strategy, folders(family))
     assert not list(matrix.problems(spec))
@@ -147,6 +194,8 @@ def test_allowed(task: str, family: str, strategy: str, folders: Any, tmp_path: 
         merged.save_pretrained(tmp_path)
         auto = getattr(transformers, spec.model.auto_class(merged.config, spec.task.heads_for(head)))
         again, info = auto.from_pretrained(tmp_path, dtype=torch.float32, output_loading_info=True)
+        if not spec.strategy.mergeable:
+            again = spec.strategy.load(again, str(tmp_path / "adapter"))
     assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
     found = outputs(again, inputs)
     assert found.keys() == expected.keys()
@@ -194,10 +243,22 @@ def test_refused(task: str, family: str, strategy: str) -> None:
     (problem,) = matrix.problems(spec)
     if matrix.fits(TASKS[task], MODELS[FAMILIES[family].option]):
         assert f"strategy={strategy} has nothing to train for task={task}" in problem.what
-        assert problem.allowed == "strategies that can: full, last_layers, lora"
+        able = problem.allowed.removeprefix("strategies that can: ").split(", ")
+        assert {"full", "lora"} <= set(able) and strategy not in able
     else:
         assert problem.what == f"model={FAMILIES[family].option} has no head for task={task}"
         assert problem.allowed.startswith("models that can: ")
+
+
+def test_the_other_strategies_are_refused_where_they_have_nothing_to_train() -> None:
+    for task, family, strategy in itertools.product(
+        TASKS, ("bert", "llama", "bart"), STRATEGIES.keys() - EVERYWHERE
+    ):
+        model = MODELS[FAMILIES[family].option]
+        found = list(matrix.problems(spec_of(task, family, strategy, "a/b")))
+        assert bool(found) != matrix.fits(TASKS[task], model, STRATEGIES[strategy])
+        if matrix.fits(TASKS[task], model) and found:
+            assert f"strategy={strategy} has nothing to train for task={task}" in found[0].what
 
 
 def test_a_refused_combination_is_refused_where_it_is_composed() -> None:

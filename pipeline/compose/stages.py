@@ -75,10 +75,23 @@ def compose_stages(whole: Composed) -> list[Stage]:
             stages.append(Stage(composed[name], load(composed[name]), name, number, len(names)))
         except BadInput as error:
             found[name] = error.problems
-    problems += [*told_once(found, len(known)), *_model_problems(composed)]
+    problems += [*told_once(found, len(known)), *_model_problems(composed), *_in_two_parts(stages)]
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     return stages
+
+
+def _in_two_parts(stages: Sequence[Stage]) -> list[Problem]:
+    """Stages whose model the next one could not start from, as its adapter cannot be merged."""
+    return [
+        Problem(
+            f"strategy (stage {stage.name})",
+            f"strategy={stage.spec.choices['strategy']} cannot be merged, so no stage can start from its model",
+            "another strategy; this one in the last stage",
+        )
+        for stage in stages
+        if stage.number < stage.of and not stage.spec.strategy.mergeable
+    ]
 
 
 def _takes(stage: Composed, whole: Composed) -> bool:

@@ -119,15 +119,16 @@ def _save_and_verify(job: Work) -> float:
     ]
     if job.module.stand_ins is not None:
         job.module.stand_ins.restore()  # What is saved computes everything.
-    model = job.module.model.cpu()
+    model = spec.strategy.trained(job.module.model).cpu()
     expected = outputs(model, inputs)
     # In a folder of its own: beside merged weights transformers would apply an adapter a second time.
     spec.strategy.save(model, str(folder / "adapter"))
+    home = folder if spec.strategy.mergeable else folder / "base"
     with quiet():
         merged: Any = spec.strategy.merge(model)
-        merged.save_pretrained(folder)
-    job.data.collate.tokenizer.save_pretrained(folder)
-    spec.task.save(str(folder), job.prepared.head, job.data.collate.tokenizer)
+        merged.save_pretrained(home)
+    job.data.collate.tokenizer.save_pretrained(home)
+    spec.task.save(str(home), job.prepared.head, job.data.collate.tokenizer)
     auto_class = spec.model.auto_class(merged.config, spec.task.heads_for(job.prepared.head))
     code = pooled_loading.code() if pooled_loading.is_pooled(merged.config) else None
     return verify(folder, auto_class, inputs, expected, job.data.collate.tokenizer, texts, code=code)

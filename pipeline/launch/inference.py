@@ -48,11 +48,11 @@ class Trained:
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """The run's own model as a checkpoint; how it attends and what it drops is in its configuration."""
-        return self.spec.model.trained(str(self.run.model))
+        return self.spec.model.trained(str(self.run.weights))
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        return self.checkpoint.tokenizer(str(self.run.model))
+        return self.checkpoint.tokenizer(str(self.run.weights))
 
     @property
     def labels(self) -> list[str]:
@@ -70,7 +70,9 @@ class Trained:
         import torch
 
         torch.set_num_threads(self.machine.threads)
-        model, _ = self.spec.task.load(self.checkpoint, str(self.run.model), self.head)
+        model, _ = self.spec.task.load(self.checkpoint, str(self.run.weights), self.head)
+        if not self.spec.strategy.mergeable:
+            model = self.spec.strategy.load(model, str(self.run.model / "adapter"))
         return model.eval().to(self.device)
 
     @contextmanager
@@ -110,7 +112,7 @@ class Trained:
             task=self.spec.task,
             head=self.head,
             checkpoint=self.checkpoint,
-            model_folder=str(self.run.model),
+            model_folder=str(self.run.weights),
             source=source,
             trained_on=trained_on if Path(trained_on).is_dir() else None,
         )

@@ -115,6 +115,11 @@ def _from_folder(path: Path) -> Located:
     if not (path / "config.json").is_file():
         if (path / "model" / "config.json").is_file():
             path = path / "model"
+        elif (path / "model" / "base").is_dir():
+            what = f"the adapter of the run {path} could not be merged, so its model is two parts"
+            raise BadInput(
+                Problem(WHERE, what, "a run with another strategy; or its base alone: RUN/model/base")
+            )
         elif (path / "manifest.json").is_file():
             what = f"the run {path} has no model yet"
             raise BadInput(Problem(WHERE, what, "a finished run: resume it first"))

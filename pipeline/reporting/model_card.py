@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.reporting.audit import audit_lines
 from pipeline.reporting.licence import licence_lines, licence_text
 from pipeline.reporting.sizes import size_text
+from pipeline.reporting.two_parts import use_of_two_parts
 
 if TYPE_CHECKING:
     from pipeline.runs.directory import RunDirectory
@@ -34,6 +35,7 @@ def model_card(
     numbers = {k: v for k, v in metrics.items() if "/" in k and isinstance(v, float)}
     main = {k: v for k, v in numbers.items() if k.count("/") == 1}
     versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
+    two_parts = use_of_two_parts(run)
     parts = [
         "\n".join(["---", "library_name: transformers", *licence_lines(licence), *_tags(manifest), "---"]),
         f"# {manifest['name']}",
@@ -44,8 +46,7 @@ def model_card(
         markdown_table([["metric", "value"], *[[name, f"{value:.4f}"] for name, value in main.items()]]),
         *[f"### {name}\n\n{markdown_table(rows)}" for name, rows in tables.items()],
         "## Use",
-        *_use(prepared["head"]),
-        *_adapter(run, prepared["head"]),
+        *([two_parts] if two_parts else [*_use(prepared["head"]), *_adapter(run, prepared["head"])]),
         *_data(run),
         "## Licence",
         licence_text(licence),

@@ -56,6 +56,12 @@ class RunDirectory:
         return self.folder / "model"
 
     @property
+    def weights(self) -> Path:
+        """Where in `model` transformers finds configuration, weights and tokenizer: in `base`, where an adapter that
+        could not be merged lies beside them."""
+        return self.model / "base" if (self.model / "base").is_dir() else self.model
+
+    @property
     def predictions(self) -> Path:
         return self.folder / "predictions"
 

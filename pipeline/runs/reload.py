@@ -8,6 +8,7 @@ loads the model, and texts.
 import contextlib
 import json
 import os
+import runpy
 import sys
 import tempfile
 from pathlib import Path
@@ -24,24 +25,41 @@ def main(model_folder: str, inputs: str, output: str) -> None:
         from safetensors.torch import load_file, save_file
 
         request = json.loads(Path(inputs).with_suffix(".json").read_text(encoding="utf-8"))
-        trust = request["trust"]
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder, trust_remote_code=trust)
+        home = _home(model_folder)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(home, trust_remote_code=request["trust"])
         if [tokenizer(text)["input_ids"] for text in request["texts"]] != request["input_ids"]:
             sys.exit("the tokenizer in the folder cuts texts differently from the one that trained")
         save_file(LOADERS[request["loader"]](model_folder, request, load_file(inputs)), output)
 
 
+def _home(folder: str) -> str:
+    """Where the model itself is: in ``base``, where an adapter lies beside it that could not be merged."""
+    apart = Path(folder, "base")
+    return str(apart) if Path(folder, "adapter").is_dir() and apart.is_dir() else folder
+
+
 def by_transformers(folder: str, request: dict[str, Any], batch: Any) -> Outputs:
+    """The model, with the adapter on top that could not be merged."""
     import torch
     import transformers
 
     auto = getattr(transformers, request["auto_class"])
+    home = _home(folder)
     model, info = auto.from_pretrained(
-        folder, dtype=torch.float32, output_loading_info=True, trust_remote_code=request["trust"]
+        home, dtype=torch.float32, output_loading_info=True, trust_remote_code=request["trust"]
     )
     if info["missing_keys"] or info["unexpected_keys"] or info["mismatched_keys"]:
         sys.exit(f"weights do not fit: {info}")
-    return _computed(model, batch)
+    return _computed(model if home == folder else _with_adapter(model, Path(folder, "adapter")), batch)
+
+
+def _with_adapter(model: Any, folder: Path) -> Any:
+    """By PEFT, or by the code that lies beside an adapter that is none of PEFT's."""
+    if (folder / "adapter_config.json").exists():
+        import peft
+
+        return peft.PeftModel.from_pretrained(model, str(folder))
+    return runpy.run_path(str(folder / "bottleneck.py"))["load"](model, str(folder))
 
 
 def by_peft(folder: str, request: dict[str, Any], batch: Any) -> Outputs:

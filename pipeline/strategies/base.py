@@ -40,7 +40,8 @@ class Strategy:
     # The kinds of head (`pipeline.models.heads`) with which there is something to train. None: with any.
     heads: ClassVar[tuple[str, ...] | None] = None
 
-    # Whether what was trained can be folded into the model's own weights.
+    # Whether what is tuned folds into the weights. Where it does not, a run's model/ holds two folders: base, what
+    # `merge` gives, and adapter, what `save` writes and `load` puts on it.
     mergeable: ClassVar[bool] = True
 
     def adapt(self, model: "nn.Module") -> "nn.Module":
@@ -96,6 +97,11 @@ class Strategy:
         rules = self.rules(model)
         return described(model, rules, labels=self.labels(model), rates=self.rates, no_decay=self.no_decay)
 
+    @property
+    def virtual_tokens(self) -> int:
+        """Tokens that the model reads in front of every text, beside those of the text."""
+        return 0
+
     def train_mode(self, model: "nn.Module") -> None:
         """Put ``model`` in training mode; a strategy that freezes a part may keep that part in eval mode."""
         model.train()
@@ -109,20 +115,34 @@ class Strategy:
         """
         return None
 
+    def trained(self, model: "nn.Module") -> "nn.Module":
+        """The model as it is compared with what is saved of it, once training is over."""
+        return model
+
     def merge(self, model: "nn.Module") -> "nn.Module":
-        """A plain transformers model with the tuned weights folded in."""
+        """A plain transformers model with the tuned weights folded in, or (not ``mergeable``) without the adapter."""
         return model
 
     def save(self, model: "nn.Module", folder: str) -> Sequence[str]:
         """Write what this strategy adds beside the merged model (an adapter) into ``folder``; its files."""
         return ()
 
+    def load(self, model: "nn.Module", folder: str) -> "nn.Module":
+        """What :meth:`merge` gave, with what :meth:`save` wrote into ``folder`` on it. Of those not ``mergeable``."""
+        raise NotImplementedError
+
 
 def trained_keys(model: "nn.Module") -> set[str]:
     """The keys of ``model.state_dict()`` that training changes, and that a checkpoint therefore has to hold.
 
     These are the parameters that require a gradient, under each name that a tied one has, and all buffers:
-    they are few, and any of them (running statistics, for one) may change in a forward pass.
+    they are few, and any of them (running statistics, for one) may change in a forward pass. How frozen weights are
+    quantised is neither.
     """
     parameters = dict(model.named_parameters(remove_duplicate=False))
-    return {key for key in model.state_dict() if key not in parameters or parameters[key].requires_grad}
+    buffers = {name for name, _ in model.named_buffers(remove_duplicate=False)}
+    return {
+        key
+        for key in model.state_dict()
+        if key in buffers or (key in parameters and parameters[key].requires_grad)
+    }

@@ -1,20 +1,19 @@
-"""LoRA: low-rank updates of chosen Linear modules, with a head that is trained in full."""
+"""LoRA and its variants: low-rank updates of chosen Linear modules, with a head that is trained in full."""
 
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.component import component
-from pipeline.errors import BadInput, Problem, listing, nearest
+from pipeline.errors import BadInput, Problem
 from pipeline.strategies.base import Strategy
 
 if TYPE_CHECKING:
     from torch import nn
 
-ALL_LINEAR = "all-linear"
+Rank = Annotated[int, Field(ge=1)]
+Alpha = Annotated[float, Field(gt=0)]
 
 
 @component
@@ -25,70 +24,104 @@ class Lora(Strategy):
     lies outside the backbone is new or belongs to the task: it is trained in full and saved with the adapter.
     """
 
-    # Names of modules, in full or their last parts (`query`, `attn.Wqkv`); all-linear: all of the backbone.
+    # Names of modules, in full or their last parts (`query`, `attn.Wqkv`), or regular expressions for full names;
+    # all-linear: all of the backbone.
     modules: list[str] | str
-    r: Annotated[int, Field(ge=1)] = 8
-    alpha: Annotated[float, Field(gt=0)] = 16
+    r: Rank = 8
+    alpha: Alpha = 16
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    # Other ranks and alphas for some of the modules, by names as in `modules`; of several that fit, the first.
+    rank_pattern: dict[str, Rank] = Field(default_factory=dict)
+    alpha_pattern: dict[str, Alpha] = Field(default_factory=dict)
+    # Scale by alpha / sqrt(r), which large ranks need (Kalajdzievski 2023, arXiv:2312.03732).
+    use_rslora: bool = False
+    # Train the length of each column of a weight apart from its direction (DoRA, Liu et al. 2024, arXiv:2402.09353).
+    use_dora: bool = False
+    # What A and B start as. default: B is zero. pissa: the largest singular vectors of the weight (Meng et al. 2024,
+    # arXiv:2404.02948). olora: the first columns of its QR decomposition (Büyükakyüz 2024, arXiv:2406.01775).
+    init: Literal["default", "pissa", "olora"] = "default"
+    # Learning rate of B in terms of that of A (LoRA+, Hayou et al. 2024, arXiv:2402.12354, who recommend 16 with a
+    # lower rate for A). null: the same.
+    loraplus_lr_ratio: Annotated[float, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+
+    @model_validator(mode="after")
+    def _starts_as_the_model(self) -> "Lora":
+        # What is saved of them is their difference from the start, which DoRA's lengths do not add up to.
+        if self.use_dora and self.init != "default":
+            raise ValueError(f"use_dora: true does not go together with init: {self.init}, but with default")
+        return self
 
     def adapt(self, model: "nn.Module") -> "nn.Module":
         """Raises BadInput, with the names there are, where a name is no Linear module of the backbone."""
-        from peft import LoraConfig, get_peft_model
+        from peft import LoraConfig
         from transformers.pytorch_utils import Conv1D
 
+        from pipeline.strategies import decomposed, peft_models
         from pipeline.strategies.parts import head_names
+        from pipeline.strategies.targets import chosen
 
-        chosen = self.chosen(model)
+        modules = chosen(model, self.modules)
+        transposed = [isinstance(module, Conv1D) for module in modules.values()]
+        if self.init == "olora" and any(transposed):
+            what = f"the weights of {type(model).__name__} are transposed, which PEFT's olora does not know"
+            raise BadInput(Problem("strategy.init", what, "default, pissa"))
+        on_meta = any(weight.is_meta for weight in model.parameters())
         config = LoraConfig(
             r=self.r,
             lora_alpha=self.alpha,  # type: ignore[arg-type]
             lora_dropout=self.dropout,
-            target_modules=sorted(chosen),
+            target_modules=sorted(modules),
             modules_to_save=head_names(model),  # type: ignore[arg-type]
+            rank_pattern=self._by_module(model, modules, "rank_pattern"),
+            alpha_pattern=self._by_module(model, modules, "alpha_pattern"),
+            use_rslora=self.use_rslora,
+            use_dora=self.use_dora,
+            # Weights that are not there cannot be decomposed; how many there will be does not depend on it.
+            init_lora_weights=True if self.init == "default" or on_meta else self.init,
             # GPT-2's modules hold their weights transposed.
-            fan_in_fan_out=all(isinstance(module, Conv1D) for module in chosen.values()),
+            fan_in_fan_out=all(transposed),
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # Of PEFT's own use of transformers.
-            return get_peft_model(model, config)
+        adapted = peft_models.wrapped(model, config)
+        if self.init != "default" and not on_meta:
+            decomposed.remember_start(adapted)
+        return adapted
 
-    def chosen(self, model: "nn.Module") -> "dict[str, nn.Module]":
-        """The modules to adapt, by full name."""
-        from pipeline.strategies.parts import linear_modules
+    def _by_module(self, model: "nn.Module", modules: "dict[str, nn.Module]", key: str) -> dict[str, Any]:
+        """``rank_pattern`` or ``alpha_pattern`` by the full names of the modules that it is about."""
+        from pipeline.strategies.targets import matching
 
-        there = linear_modules(model)  # type: ignore[arg-type]
-        if not there:
-            what = f"{type(model).__name__} has no Linear modules in its backbone"
-            raise BadInput(Problem("strategy", what, "strategy=full or strategy=frozen_backbone"))
-        if self.modules == ALL_LINEAR:
-            return there
-        names = [self.modules] if isinstance(self.modules, str) else self.modules
-        found = {name: {full for full in there if f".{full}".endswith(f".{name}")} for name in names}
-        last_parts = sorted({full.rpartition(".")[2] for full in there})
-        problems = [
-            Problem(
-                "strategy.modules",
-                f"{name!r} is no Linear module of {type(model).__name__}",
-                f"{ALL_LINEAR}, {listing(last_parts)}, or a full name",
-                nearest(name, [ALL_LINEAR, *last_parts, *there]),
-            )
-            for name in names
-            if not found[name]
-        ]
-        if not names:
-            problems = [Problem("strategy.modules", "is empty", f"{ALL_LINEAR}, {listing(last_parts)}")]
-        if problems:
-            raise BadInput(problems)
-        matched = set().union(*found.values())
-        return {full: module for full, module in there.items() if full in matched}
+        pattern: dict[str, Any] = getattr(self, key)
+        if not pattern:
+            return {}
+        found = matching(model, modules, list(pattern), f"strategy.{key}")
+        return {full: pattern[name] for name in reversed(pattern) for full in sorted(found[name])}
+
+    def factors(self, model: "nn.Module") -> dict[str, float]:
+        """As for every strategy; with ``loraplus_lr_ratio`` those of B too."""
+        return {
+            **Strategy.factors(self, model),
+            **dict.fromkeys(self._b(model), self.loraplus_lr_ratio or 1.0),
+        }
+
+    def labels(self, model: "nn.Module") -> dict[str, str]:
+        return {**Strategy.labels(self, model), **dict.fromkeys(self._b(model), "B of LoRA")}
+
+    def _b(self, model: "nn.Module") -> list[str]:
+        """The names of the weights that have a learning rate of their own."""
+        if self.loraplus_lr_ratio is None:
+            return []
+        return [name for name, _ in model.named_parameters() if ".lora_B." in name]
 
     def merge(self, model: Any) -> "nn.Module":
         """The updates added to the weights that they belong to. ``model`` is used up."""
         return model.merge_and_unload()
 
     def save(self, model: Any, folder: str) -> Sequence[str]:
-        """The adapter as PEFT loads it: its configuration, its weights and those of the head."""
-        model.save_pretrained(folder, save_embedding_layers=False)
-        (Path(folder) / "README.md").unlink(missing_ok=True)  # PEFT's form for a model card, all of it blank.
-        return ("adapter_config.json", "adapter_model.safetensors")
+        """The adapter as PEFT loads it on the pretrained model: configuration, weights and those of the head."""
+        from pipeline.strategies import decomposed, peft_models
+
+        files = peft_models.save(model, folder)
+        if self.init != "default":
+            decomposed.save_as_plain(model, folder)
+        return files

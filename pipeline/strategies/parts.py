@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,3 +60,26 @@ def linear_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
         and module is not words
         and not f"{name}.".startswith(heads or "\0")
     }
+
+
+def norm_weights(model: nn.Module) -> list[nn.Parameter]:
+    """Scales and biases of normalisation layers. Every architecture has a class of its own for RMSNorm, but all of them
+    have Norm in its name."""
+    return [
+        weight
+        for module in model.modules()
+        if "Norm" in type(module).__name__
+        for weight in module.parameters(recurse=False)
+    ]
+
+
+def train_heads_and(model: PreTrainedModel, more: Iterable[nn.Parameter]) -> None:
+    """Freeze everything but what is the heads' own, and ``more``."""
+    model.requires_grad_(False)
+    for name in head_names(model):
+        model.get_submodule(name).requires_grad_(True)
+    # Weights that a head shares with the backbone stay as they are.
+    for part in backbone_parts(model):
+        part.requires_grad_(False)
+    for weight in more:
+        weight.requires_grad_(True)

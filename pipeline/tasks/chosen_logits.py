@@ -28,12 +28,13 @@ def outputs_at(model: Any, inputs: Mapping[str, Tensor], places: Tensor) -> tupl
         if hook is not None:
             hook.remove()
     logits = outputs.get("prediction_logits", outputs.get("logits"))
-    return outputs, logits if logits.ndim == 2 else logits[places]
+    return outputs, logits if logits.ndim == 2 else logits[:, -places.shape[1] :][places]
 
 
 def _only(places: Tensor) -> Any:
     def choose(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
-        hidden = inputs[0]
+        # Prompt tuning has learned tokens in front of those of the text.
+        hidden = inputs[0][:, -places.shape[1] :]
         return (hidden[places], *inputs[1:]) if hidden.shape[:-1] == places.shape else None
 
     return choose

@@ -36,6 +36,9 @@ class BuildsOptimizer(Protocol):
     """An optimizer's spec, of ours or of another library's class."""
 
     @property
+    def lr(self) -> float: ...
+
+    @property
     def weight_decay(self) -> float: ...
 
     def build(self, groups: list[dict[str, Any]]) -> "Optimizer": ...

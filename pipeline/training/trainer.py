@@ -32,6 +32,7 @@ _SETTLED = (
     ".*IterableDataset. has `__len__` defined.*",
     ".*lr_scheduler.step.*before.*optimizer.step.*",
     ".*across ranks is zero.*",
+    ".*Position ids are not supported for parameter efficient tuning.*",
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
 )
 

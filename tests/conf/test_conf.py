@@ -25,7 +25,7 @@ EXPECTED = {
     "paths": 1,
     "scheduler": 4,
     "stage": 3,
-    "strategy": 4,
+    "strategy": 11,
     "task": 13,
     "trainer": 1,
 }

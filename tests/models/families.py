@@ -104,6 +104,8 @@ FAMILIES = {
         "encoder_decoder",
     ),
 }
+# The strategies that the generated test tries on all of them; of the others it tries one for each kind of head.
+EVERYWHERE = ("frozen_backbone", "full", "lora")
 # What is in transformers as a classifier, which most tests are about.
 CLASSIFIERS = [name for name, family in FAMILIES.items() if family.heads]
 

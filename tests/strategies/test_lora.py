@@ -13,6 +13,7 @@ import yaml
 from pipeline.errors import BadInput
 from pipeline.strategies.base import trained_keys
 from pipeline.strategies.lora import Lora
+from pipeline.strategies.targets import chosen
 from tests.models import families
 from tests.models.families import CLASSIFIERS, FAMILIES
 
@@ -140,8 +141,8 @@ def test_only_linear_modules_of_the_backbone_can_be_adapted() -> None:
 def test_a_full_name_and_a_single_name_are_names_too() -> None:
     model = families.classifier("bert")
     full = "bert.encoder.layer.1.attention.self.query"
-    assert list(Lora(modules=[full]).chosen(model)) == [full]
-    assert len(Lora(modules="query").chosen(model)) == 2
+    assert list(chosen(model, [full])) == [full]
+    assert len(chosen(model, "query")) == 2
 
 
 def test_a_name_that_the_head_has_too_means_the_backbone() -> None:

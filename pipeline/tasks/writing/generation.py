@@ -186,9 +186,10 @@ def generate(
     config = settings.for_model(plain, end_ids, forced_bos)
     limit = getattr(plain.config.get_text_config(decoder=True), "max_position_embeddings", None)
     before = 0 if encoder_decoder else ids.shape[1]
-    if isinstance(limit, int) and 0 < limit < before + settings.max_new_tokens:
+    taken = before + (0 if encoder_decoder else getattr(_adapter(model), "num_virtual_tokens", 0))
+    if isinstance(limit, int) and 0 < limit < taken + settings.max_new_tokens:
         if not encoder_decoder:
-            raise _too_long(settings, limit, before)
+            raise _too_long(settings, limit, taken)
         config.max_new_tokens = limit
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
@@ -227,6 +228,11 @@ def _too_long(settings: Generation, limit: int, before: int) -> BadInput:
 def _plain(model: Any) -> PreTrainedModel:
     """The transformers model inside of what PEFT wraps around it."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _adapter(model: Any) -> Any:
+    """What PEFT knows of the adapter in use; None without one."""
+    return model.active_peft_config if hasattr(model, "get_base_model") else None
 
 
 def _known(own: Any, config: Any, name: str) -> Any:

@@ -1,0 +1,163 @@
+"""Prefix and prompt tuning as PEFT does them: what is trained, what they work with, and that they come back."""
+
+import copy
+import inspect
+from pathlib import Path
+from typing import Any
+
+import peft
+import pytest
+import torch
+import transformers
+
+from pipeline.errors import BadInput
+from pipeline.models.heads import AUTO_CLASSES
+from pipeline.strategies.base import trained_keys
+from pipeline.strategies.prefix_tuning import PrefixTuning
+from pipeline.strategies.prompt_tuning import PromptTuning
+from pipeline.strategies.virtual_tokens import VirtualTokens
+from pipeline.tasks.chosen_logits import outputs_at
+from tests.models import families
+from tests.models.families import FAMILIES
+
+PREFIX, PROMPT = PrefixTuning(tokens=3), PromptTuning(tokens=3)
+CASES: list[Any] = [
+    (PREFIX, "bert", "sequence_classification"),
+    (PREFIX, "roberta", "token_classification"),
+    (PREFIX, "electra", "question_answering"),
+    (PREFIX, "llama", "sequence_classification"),
+    (PREFIX, "gpt2", "causal_lm"),
+    (PREFIX, "t5", "seq2seq_lm"),
+    (PrefixTuning(tokens=3, projection=8), "bart", "seq2seq_lm"),
+    (PROMPT, "bert", "sequence_classification"),
+    (PROMPT, "distilbert", "sequence_classification"),
+    (PROMPT, "electra", "sequence_classification"),
+    (PROMPT, "qwen3", "causal_lm"),
+    (PROMPT, "bart", "seq2seq_lm"),
+]
+
+
+def model_of(family: str, head: Any) -> Any:
+    model = families.random_model(family, AUTO_CLASSES[head])
+    model.config.pad_token_id = 0
+    return model
+
+
+def inputs_of(head: str) -> dict[str, torch.Tensor]:
+    inputs = families.batch()
+    return {**inputs, "decoder_input_ids": inputs["input_ids"]} if head == "seq2seq_lm" else inputs
+
+
+def first(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    made = model(**inputs)
+    return made["logits"] if "logits" in made else made["start_logits"]
+
+
+def train(model: Any, strategy: VirtualTokens, inputs: dict[str, torch.Tensor]) -> None:
+    strategy.train_mode(model)
+    optimizer = torch.optim.AdamW(strategy.parameter_groups(model, 0.0), lr=0.1)
+    for _ in range(2):
+        first(model, inputs).float()[..., 1].sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval()
+
+
+@pytest.mark.parametrize(("strategy", "family", "head"), CASES)
+def test_it_trains_and_comes_back(strategy: VirtualTokens, family: str, head: Any, tmp_path: Path) -> None:
+    original, inputs = model_of(family, head), inputs_of(head)
+    meta: Any = strategy.adapt(copy.deepcopy(original).to("meta"))
+    model: Any = strategy.adapt(copy.deepcopy(original))
+    assert meta.get_nb_trainable_parameters()[0] == model.get_nb_trainable_parameters()[0]
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    train(model, strategy, inputs)
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert any("prompt_encoder" in name for name in changed) and changed <= trained_keys(model)
+    expected = first(model, inputs)
+
+    strategy.save(model, str(tmp_path / "adapter"))
+    plain: Any = strategy.merge(model)
+    assert type(plain) is type(original)
+    assert plain.state_dict().keys() == original.state_dict().keys()
+    plain.save_pretrained(tmp_path / "base")
+    again, found = getattr(transformers, AUTO_CLASSES[head]).from_pretrained(
+        tmp_path / "base", dtype=torch.float32, output_loading_info=True
+    )
+    assert not found["missing_keys"] and not found["unexpected_keys"]
+    torch.testing.assert_close(first(strategy.load(again, str(tmp_path / "adapter")), inputs), expected)
+    # The adapter holds the head too, so the pretrained model is enough.
+    loaded = peft.PeftModel.from_pretrained(original, str(tmp_path / "adapter"))
+    torch.testing.assert_close(first(loaded, inputs), expected)
+
+
+@pytest.mark.parametrize(("strategy", "family", "head"), CASES)
+def test_a_text_reads_the_same_in_any_batch(strategy: VirtualTokens, family: str, head: Any) -> None:
+    model: Any = strategy.adapt(model_of(family, head)).eval()
+    inputs = inputs_of(head)
+    alone = {name: value[1:2, :3] for name, value in inputs.items()}  # the second has three tokens
+    together, by_itself = first(model, inputs)[1:2], first(model, alone)
+    if head != "sequence_classification":
+        together = together[:, : by_itself.shape[1]]
+    torch.testing.assert_close(together, by_itself, atol=1e-5, rtol=1e-4)
+
+
+def test_as_many_numbers_as_the_papers_say() -> None:
+    def learned(strategy: VirtualTokens, family: str, head: Any) -> int:
+        model = strategy.adapt(model_of(family, head))
+        return sum(
+            p.numel() for n, p in model.named_parameters() if p.requires_grad and "prompt_encoder" in n
+        )
+
+    assert learned(PROMPT, "llama", "causal_lm") == 3 * 32
+    assert learned(PREFIX, "gpt2", "causal_lm") == 3 * 2 * 2 * 32  # tokens, layers, keys and values, width
+    assert learned(PREFIX, "llama", "causal_lm") == 3 * 2 * 2 * 16  # one key and value for two heads
+
+
+def test_words_are_where_a_prompt_starts() -> None:
+    model: Any = PROMPT.adapt(model_of("llama", "causal_lm"))
+    words = model.get_input_embeddings().weight
+    for start in model.prompt_encoder["default"].embedding.weight:
+        assert (words == start).all(dim=1).any()
+    drawn: Any = PromptTuning(tokens=3, init="random").adapt(model_of("llama", "causal_lm"))
+    assert not (words == drawn.prompt_encoder["default"].embedding.weight[0]).all(dim=1).any()
+
+
+def test_logits_are_those_of_the_text_and_not_of_what_is_in_front() -> None:
+    model: Any = PROMPT.adapt(model_of("gpt2", "causal_lm")).eval()
+    inputs = families.batch()
+    places = inputs["attention_mask"].bool()
+    whole = first(model, inputs)
+    assert whole.shape[1] == 3 + places.shape[1]
+    _, logits = outputs_at(model, inputs, places)
+    torch.testing.assert_close(logits, whole[:, 3:][places])
+
+
+@pytest.mark.parametrize("family", ["distilbert", "deberta", "modernbert", "xlnet", "t5", "bart"])
+def test_prefixes_where_there_are_no_keys_from_outside(family: str) -> None:
+    model = families.classifier(family).to("meta")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match=f"{type(model).__name__} takes no keys and values from outside"):
+        PREFIX.adapt(model)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "gemma3", "xlnet", "t5", "bart"])
+def test_prompts_for_classifiers_that_look_for_the_end(family: str) -> None:
+    model = families.classifier(family).to("meta")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match=f"{type(model).__name__} finds the end of a text by its tokens"):
+        PROMPT.adapt(model)
+
+
+def test_those_that_read_the_first_token_are_not_refused_for_the_last() -> None:
+    # What transformers' classifiers of the refused families do, and of the others do not.
+    for family in ("gpt2", "llama", "bert", "roberta"):
+        source = inspect.getsource(type(families.classifier(family)).forward)
+        generic = inspect.getsource(type(families.classifier(family)).__mro__[1])
+        assert ("last_non_pad_token" in source + generic) == (FAMILIES[family].kind == "decoder")
+
+
+@pytest.mark.parametrize("strategy", [PREFIX, PROMPT])
+def test_heads_that_peft_has_no_name_for(strategy: VirtualTokens) -> None:
+    with pytest.raises(
+        BadInput, match="PEFT puts no learned tokens in front of what BertForMultipleChoice reads"
+    ):
+        strategy.adapt(model_of("bert", "multiple_choice"))
+    assert "multiple_choice" not in (strategy.heads or ())
