@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pipeline.data.features import Features, FeatureWriter, chosen, padded, texts_of
+from pipeline.data.features import Features, FeatureWriter, chosen, padded
 from pipeline.data.module import Numbered, lengths_of
 from pipeline.data.waiting import Waiting
 from pipeline.fetch.cache import entry
@@ -124,7 +124,7 @@ class Store:
             (folder / "unlike.json").write_text(json.dumps(str(error)))
             return
         read, writer = self.prefix.cut.read, None
-        counts = _texts(rows) if read != "all" else _tokens(rows)
+        counts = _counts(rows, read)
         with Waiting(f"frozen prefix of {split}", len(rows), "examples") as waiting:
             for numbers in _batches(rows, _TOKENS.get(self.machine.accelerator, _TOKENS_ELSEWHERE)):
                 examples = numbered.__getitems__(numbers)
@@ -242,13 +242,23 @@ def _read(handed_on: Tensor, input_ids: Tensor, examples: list[dict[str, Any]], 
     return handed_on[chosen(there, read)]
 
 
-def _tokens(rows: Dataset) -> np.ndarray:
-    """The number of tokens of each example."""
-    return np.asarray([sum(map(len, texts_of({"input_ids": ids}))) for ids in rows["input_ids"]])
+def _counts(rows: Dataset, read: str) -> np.ndarray:
+    """The number of vectors of each example: its texts, or all their tokens. Only lengths are held in memory."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-
-def _texts(rows: Dataset) -> np.ndarray:
-    return np.asarray([len(texts_of({"input_ids": ids})) for ids in rows["input_ids"]])
+    found = [np.zeros(0, dtype=np.int64)]
+    for chunk in rows.data.column("input_ids").chunks:
+        lengths = pc.list_value_length(chunk).to_numpy(zero_copy_only=False).astype(np.int64)
+        if not pa.types.is_list(chunk.type.value_type):
+            found.append(lengths if read == "all" else np.ones_like(lengths))
+        elif read != "all":
+            found.append(lengths)
+        else:
+            tokens = pc.list_value_length(chunk.flatten()).to_numpy(zero_copy_only=False).astype(np.int64)
+            total, ends = np.concatenate([[0], np.cumsum(tokens)]), np.cumsum(lengths)
+            found.append(total[ends] - total[ends - lengths])
+    return np.concatenate(found)
 
 
 def _batches(rows: Dataset, tokens: int) -> Iterator[list[int]]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset, concatenate_datasets
 from safetensors.torch import load_file
 
 from pipeline import Run
@@ -131,6 +132,14 @@ def test_random_weights_in_the_frozen_part_are_those_of_a_seed(small: list[str],
 def test_why_it_is_computed_in_every_epoch(words: list[str], why: str) -> None:
     found = look(spec_of([FROZEN, *words]), prepared())
     assert found is not None and found.text().startswith(f"computed in every epoch: {why}")
+
+
+def test_examples_are_counted_by_their_texts_and_tokens() -> None:
+    one = Dataset.from_dict({"input_ids": [[1, 2, 3], [4]]})
+    several = Dataset.from_dict({"input_ids": [[[1, 2], [3]], [[4, 5, 6]]]})
+    assert storing._counts(one, "all").tolist() == [3, 1] and storing._counts(one, "text").tolist() == [1, 1]
+    assert storing._counts(several, "all").tolist() == [3, 3]
+    assert storing._counts(concatenate_datasets([several, several]), "first").tolist() == [2, 1, 2, 1]
 
 
 def test_streamed_rows_are_not_stored() -> None:
