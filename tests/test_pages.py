@@ -168,7 +168,10 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
     "page",
     [
         "README.md",
-        *(f"docs/{name}.md" for name in ("guide", "options", "models", "stages", "extending", "decisions")),
+        *(
+            f"docs/{name}.md"
+            for name in ("guide", "options", "models", "stages", "strategies", "extending", "decisions")
+        ),
         *TASK_PAGES,
         *DATA_PAGES,
     ],
