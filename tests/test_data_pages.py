@@ -1,4 +1,4 @@
-"""Pages of docs/data on composing: Hydra takes every command of them as it is written, with the files they show."""
+"""Pages on composing: Hydra takes every command of them as it is written, with the files they show."""
 
 import shlex
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline.compose.run_spec import RunSpec, load
 from tests.conftest import ROOT
 from tests.documents import blocks, write_files
 
-PAGES = [ROOT / "docs/data/mixtures.md", ROOT / "docs/data/templates.md"]
+PAGES = [ROOT / f"docs/{name}.md" for name in ("data/mixtures", "data/templates", "strategies")]
 COMMANDS = [
     (page, line)
     for page in PAGES

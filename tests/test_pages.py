@@ -170,9 +170,13 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
         "README.md",
         *(
             f"docs/{name}.md"
+<<<<<<< HEAD
             for name in (
                 *("guide", "options", "models", "stages", "frozen_part", "export", "extending", "decisions"),
             )
+=======
+            for name in ("guide", "options", "models", "stages", "strategies", "extending", "decisions")
+>>>>>>> adapters
         ),
         *TASK_PAGES,
         *DATA_PAGES,
