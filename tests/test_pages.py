@@ -170,13 +170,10 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
         "README.md",
         *(
             f"docs/{name}.md"
-<<<<<<< HEAD
             for name in (
-                *("guide", "options", "models", "stages", "frozen_part", "export", "extending", "decisions"),
+                *("guide", "options", "models", "stages", "strategies", "frozen_part", "export"),
+                *("extending", "decisions"),
             )
-=======
-            for name in ("guide", "options", "models", "stages", "strategies", "extending", "decisions")
->>>>>>> adapters
         ),
         *TASK_PAGES,
         *DATA_PAGES,

@@ -111,12 +111,8 @@ def test_a_strategy_of_the_users_own_takes_part(conf: Path, monkeypatch: pytest.
     (conf / "strategy" / "words.yaml").write_text(f"# Words.\n_target_: matrix_parts.Words\n{RATE}")
     (problem,) = problems("strategy=words", "model=bert")
     assert problem.what.startswith("strategy=words has nothing to train")
-<<<<<<< HEAD
     able = problem.allowed.removeprefix("strategies that can: ").split(", ")
     assert {"frozen_backbone", "full", "lora", "silent"} <= set(able) and "words" not in able
-=======
-    assert problem.allowed == "strategies that can: frozen_backbone, full, last_layers, lora, silent"
->>>>>>> prefix
     assert load(compose([*FILES, "strategy=words", "model=gpt2", "task=causal_lm"]))
 
 
