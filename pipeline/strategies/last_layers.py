@@ -36,11 +36,11 @@ class LastLayers(Strategy):
         model.requires_grad_(True)
         for part in parts:
             part.requires_grad_(False)
-        for part in self.trained(model):
+        for part in self.unfrozen(model):
             part.requires_grad_(True)
         return model
 
-    def trained(self, model: Any) -> "list[nn.Module]":
+    def unfrozen(self, model: Any) -> "list[nn.Module]":
         """The modules of the backbone that are trained."""
         from pipeline.strategies.layers import above, layer_list
 
@@ -56,7 +56,7 @@ class LastLayers(Strategy):
         model.train()
         for part in backbone_parts(model):  # type: ignore[arg-type]
             part.eval()
-        for part in self.trained(model):
+        for part in self.unfrozen(model):
             part.train()
 
     def frozen_prefix(self, model: Any) -> "Cut | str":
