@@ -26,7 +26,13 @@ def problems(trained: Trained) -> Iterator[Problem]:
     """A strategy that has none."""
     if not (_adapter(trained) / _CONFIG).is_file():
         what = f"strategy={trained.spec.choices['strategy']} leaves no adapter that PEFT loads"
-        yield Problem("format", what, "format=huggingface")
+        whole = trained.spec.strategy.mergeable
+        yield Problem("format", what, "format=huggingface" if whole else as_it_is(trained))
+
+
+def as_it_is(trained: Trained) -> str:
+    """What there is of a run in two parts, one of which neither PEFT nor transformers knows."""
+    return f"{trained.run.model} as it is; the run's README.md says how it is loaded"
 
 
 def write(subject: Subject, folder: Path) -> Written:
@@ -36,11 +42,16 @@ def write(subject: Subject, folder: Path) -> Written:
     adapter brings the trained one. Raises BadInput where the base is nowhere any more.
     """
     trained = subject.trained
-    copy_beside(trained.run.model, folder)
+    copy_beside(trained.run.weights, folder)
     shutil.copytree(_adapter(trained), folder, dirs_exist_ok=True)
     config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
-    located, hub = _located(trained), hub_id(trained)
-    if hub is not None:
+    in_two_parts = trained.run.weights != trained.run.model
+    located, hub = "" if in_two_parts else _located(trained), None if in_two_parts else hub_id(trained)
+    if in_two_parts:
+        # The run has saved its base already, with the head as it began.
+        config |= {"base_model_name_or_path": BASE, "revision": None}
+        shutil.copytree(trained.run.weights, folder / BASE)
+    elif hub is not None:
         config |= {"base_model_name_or_path": hub, "revision": trained.prepared["checkpoint"]["commit"]}
     else:
         config |= {"base_model_name_or_path": BASE, "revision": None}

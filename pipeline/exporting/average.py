@@ -46,7 +46,7 @@ def average(members: Sequence[Trained]) -> Any:
     model = members[0].model.cpu()
     total = {name: value.double() for name, value in model.state_dict().items() if value.is_floating_point()}
     for member in members[1:]:
-        task, checkpoint, folder = member.spec.task, member.checkpoint, str(member.run.model)
+        task, checkpoint, folder = member.spec.task, member.checkpoint, str(member.run.weights)
         for name, value in task.load(checkpoint, folder, member.head)[0].state_dict().items():
             if name in total:
                 total[name] += value.double()
@@ -61,5 +61,5 @@ def started_apart(members: Sequence[Trained]) -> bool:
 
 
 def _configuration(member: Trained) -> dict[str, Any]:
-    values = member.checkpoint.config(str(member.run.model)).to_dict()
+    values = member.checkpoint.config(str(member.run.weights)).to_dict()
     return {key: value for key, value in values.items() if key not in _ASIDE and not key.endswith(_DROPOUTS)}

@@ -31,7 +31,7 @@ def problems(trained: Trained) -> Iterator[Problem]:
     if (head := head_of(trained)) not in HEADS:
         what = f"task={trained.spec.choices['task']} has a head, {head}, that is not exported to ONNX"
         yield Problem("format", what, f"format=huggingface, or tasks with the heads {listing(HEADS)}")
-    elif head != "text_encoding" and trained.checkpoint.config(str(trained.run.model)).is_encoder_decoder:
+    elif head != "text_encoding" and trained.checkpoint.config(str(trained.run.weights)).is_encoder_decoder:
         what = f"model={trained.spec.choices['model']} is an encoder-decoder, which is not exported to ONNX with a head"
         yield Problem("format", what, "format=huggingface")
     if missing := [name for name in _PACKAGES if find_spec(name) is None]:
@@ -62,7 +62,7 @@ def write(subject: Subject, folder: Path) -> Written:
     except Exception as error:  # whatever torch finds in a model that it cannot trace
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunFailed(f"no ONNX graph can be made of {config.model_type}: {first}") from error  # type: ignore[union-attr]
-    copy_beside(subject.trained.run.model, folder)
+    copy_beside(subject.trained.run.weights, folder)
     return Written("onnx", inputs, expected)
 
 

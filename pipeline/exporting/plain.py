@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Problem
+from pipeline.exporting import adapter
 from pipeline.exporting.written import Written, copy_beside
 from pipeline.models.loading import quiet
 from pipeline.runs.verification import outputs
@@ -20,7 +21,8 @@ def problems(trained: Trained) -> Iterator[Problem]:
     """What a strategy has that cannot be folded in."""
     if not trained.spec.strategy.mergeable:
         what = f"what strategy={trained.spec.choices['strategy']} trains cannot be folded into the model's weights"
-        yield Problem("format", what, "format=adapter")
+        by_peft = not any(adapter.problems(trained))
+        yield Problem("format", what, "format=adapter" if by_peft else adapter.as_it_is(trained))
 
 
 def write(subject: Subject, folder: Path) -> Written:
@@ -30,5 +32,5 @@ def write(subject: Subject, folder: Path) -> Written:
         model: Any = subject.model
         with quiet():
             model.save_pretrained(folder)
-    copy_beside(subject.trained.run.model, folder, weights=one)
+    copy_beside(subject.trained.run.weights, folder, weights=one)
     return Written("transformers", subject.inputs, outputs(subject.model, subject.inputs))

@@ -51,7 +51,7 @@ class Subject:
 
 def head_of(trained: Trained) -> HeadName:
     """The kind of head that a run's model has."""
-    config = trained.checkpoint.config(str(trained.run.model))
+    config = trained.checkpoint.config(str(trained.run.weights))
     auto = trained.checkpoint.auto_class(config, trained.spec.task.heads_for(trained.head))
     return next(head for head, name in AUTO_CLASSES.items() if name == auto)
 

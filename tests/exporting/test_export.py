@@ -198,3 +198,33 @@ def test_what_cannot_be_exported_is_refused_by_name(
         with pytest.raises(BadInput, match="strategy=full trains cannot be folded"):
             Run(finished).export(tmp_path / "x", format)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["strategy=prefix_tuning"], ["strategy=lora", "task.pooling=mean"]])
+def test_an_adapter_of_what_transformers_has_no_class_for(words: list[str], tmp_path: Path):
+    """Of a run that was saved in two parts, and of a model that brings its own code."""
+    families.with_head("bert", "AutoModelForMaskedLM", tmp_path / "base")
+    run = Run.train(
+        [
+            "task=text_classification",
+            "task.max_length=32",
+            *words,
+            "model=bert",
+            f"model.checkpoint={tmp_path / 'base'}",
+            "model.sha256=null",
+            "data=files",
+            f"data.train={SAMPLES / 'text_classification.jsonl'}",
+            "trainer.max_steps=2",
+            "hardware=cpu",
+            "hardware.threads=1",
+            "logger=none",
+            f"paths.outputs={tmp_path / 'outputs'}",
+        ]
+    )
+    run.export(str(tmp_path / "adapter"), "adapter")
+    assert (tmp_path / "adapter/adapter_model.safetensors").is_file() and (tmp_path / "adapter/base").is_dir()
+    if "strategy=prefix_tuning" in words:
+        with pytest.raises(BadInput, match="cannot be folded") as refused:
+            run.export(str(tmp_path / "plain"), "merged")
+        assert refused.value.problems[0].allowed == "format=adapter" and not (tmp_path / "plain").exists()
