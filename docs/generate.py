@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = tuple(ROOT / name for name in ("README.md", "docs/guide.md", "docs/options.md", "docs/models.md"))
+PAGES = (ROOT / "README.md", *(ROOT / f"docs/{name}.md" for name in ("guide", "options", "models", "stages")))
 sys.path.insert(0, str(ROOT))
 
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -101,6 +101,14 @@ def pairs() -> str:
     return _table(COLUMNS, list(first.values()))
 
 
+def stages() -> str:
+    """What the recorded comparison says of the shipped chain and of those that leave out some of it."""
+    from benchmarks.stages import COLUMNS, table
+
+    result = json.loads((ROOT / "benchmarks/results/stages.json").read_text(encoding="utf-8"))
+    return _table(COLUMNS, table(result["summary"]))
+
+
 def _groups() -> list[str]:
     """Those that have shipped options, in the order of the help."""
     from pipeline.compose import locations
@@ -120,7 +128,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-TABLES = {made.__name__: made for made in (commands, groups, models, options, pairs, quality, tested)}
+TABLES = {made.__name__: made for made in (commands, groups, models, options, pairs, quality, stages, tested)}
 
 
 def generated(text: str) -> str:
