@@ -48,23 +48,35 @@ QUICK = "task.generation.max_new_tokens=2"
 # Of the other strategies one combination for each kind of head, each on another architecture. qlora wants a GPU.
 ONCE = {
     "text_classification": {
-        "adapters": "deberta", "bias_only": "roberta", "ia3": "qwen3", "norm_only": "modernbert",
-        "prefix_tuning": "mistral", "prompt_tuning": "electra",
+        "adapters": "deberta", "bias_only": "roberta", "ia3": "qwen3", "last_layers": "gpt2",
+        "norm_only": "modernbert", "prefix_tuning": "mistral", "prompt_tuning": "electra",
     },
-    "token_classification": {"adapters": "qwen3", "bias_only": "gpt2", "norm_only": "t5", "prefix_tuning": "bert"},
-    "question_answering": {"adapters": "bart", "ia3": "llama", "norm_only": "distilbert", "prefix_tuning": "roberta"},
-    "multiple_choice": {"adapters": "xlnet", "bias_only": "electra", "ia3": "bert", "norm_only": "distilbert"},
-    "masked_lm": {"adapters": "modernbert", "bias_only": "bert", "ia3": "deberta", "norm_only": "roberta"},
+    "token_classification": {
+        "adapters": "qwen3", "bias_only": "gpt2", "last_layers": "modernbert", "norm_only": "t5",
+        "prefix_tuning": "bert",
+    },
+    "question_answering": {
+        "adapters": "bart", "ia3": "llama", "last_layers": "bert", "norm_only": "distilbert",
+        "prefix_tuning": "roberta",
+    },
+    "multiple_choice": {
+        "adapters": "xlnet", "bias_only": "electra", "ia3": "bert", "last_layers": "deberta",
+        "norm_only": "distilbert",
+    },
+    "masked_lm": {
+        "adapters": "modernbert", "bias_only": "bert", "ia3": "deberta", "last_layers": "roberta",
+        "norm_only": "roberta",
+    },
     "causal_lm": {
-        "adapters": "gemma3", "bias_only": "gpt2", "ia3": "gpt2", "norm_only": "llama",
+        "adapters": "gemma3", "bias_only": "gpt2", "ia3": "gpt2", "last_layers": "gemma3", "norm_only": "llama",
         "prefix_tuning": "qwen3", "prompt_tuning": "gpt2",
     },
     "translation": {
-        "adapters": "marian", "bias_only": "bart", "ia3": "t5", "norm_only": "flan_t5",
+        "adapters": "marian", "bias_only": "bart", "ia3": "t5", "last_layers": "t5", "norm_only": "flan_t5",
         "prefix_tuning": "marian", "prompt_tuning": "flan_t5",
     },
     "instruction_tuning": {"prefix_tuning": "gpt2", "prompt_tuning": "llama"},
-    "sentence_embedding": {"bias_only": "distilbert", "ia3": "bert", "norm_only": "mistral"},
+    "sentence_embedding": {"bias_only": "distilbert", "ia3": "bert", "last_layers": "llama", "norm_only": "mistral"},
 }  # fmt: skip
 
 COMBINATIONS = list(itertools.product(TASKS, FAMILIES, EVERYWHERE))

@@ -65,5 +65,5 @@ def test_an_answer_in_no_window(tiny_bert: Path):
 
 def test_a_decoder_with_nothing_to_write():
     features = Dataset.from_dict({"prompt_length": [4, 5], "length": [9, 5], "row": [0, 1]})
-    assert _nothing_learned(features).tolist() == [1]
+    assert _nothing_learned(features, 2).tolist() == [1]
     assert TextToText.one_target is False
