@@ -89,7 +89,7 @@ class Ensemble:
         hook = member.model.register_forward_hook(lambda _model, _inputs, made: said.append(made.logits))
         try:
             for inputs, index in member.batches(encoded):
-                with member.inference():
+                with member.machine.inference():
                     scorer.update(member.spec.task.score(member.model, inputs), index)
                 rows, whole = answers.add(index.tolist(), voting.votes(said.pop(), inputs))
                 votes |= zip(rows, map(voting.of_row, whole), strict=True)

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,16 +140,8 @@ class Store:
 
     def _record(self, batch: Mapping[str, Tensor]) -> Tensor:
         inputs = {k: v.to(self.device) for k, v in self.spec.task.forward_inputs(batch).items()}
-        with self._inference():
+        with self.machine.inference():
             return self.stand_ins.record(self.model, inputs).cpu()
-
-    @contextmanager
-    def _inference(self) -> Iterator[None]:
-        """No gradients, and the precision that training has."""
-        kind = torch.float16 if self.machine.precision == "16" else torch.bfloat16
-        mixed = torch.autocast(self.device.type, kind, enabled=self.machine.precision != "32")
-        with torch.inference_mode(), mixed:
-            yield
 
     def _check(self, examples: list[dict[str, Any]]) -> str:
         """That the model computes the same from what is stored, on a few examples; the side that is padded. Raises
@@ -163,7 +154,7 @@ class Store:
             there = torch.from_numpy(real)
             vectors = _read(self._record(batch), batch["input_ids"], examples, read)
             inputs = {k: v.to(self.device) for k, v in self.spec.task.forward_inputs(batch).items()}
-            with self._inference():
+            with self.machine.inference():
                 expected = self.model(**inputs)
                 with self.stand_ins.given(padded(vectors, there, read).to(self.device)):
                     found = self.model(**inputs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -75,16 +74,6 @@ class Trained:
             model = self.spec.strategy.load(model, str(self.run.model / "adapter"))
         return model.eval().to(self.device)
 
-    @contextmanager
-    def inference(self) -> Iterator[None]:
-        """No gradients, and the precision that training evaluates in."""
-        import torch
-
-        kind = torch.float16 if self.machine.precision == "16" else torch.bfloat16
-        mixed = torch.autocast(self.device.type, kind, enabled=self.machine.precision != "32")
-        with torch.inference_mode(), mixed:
-            yield
-
     def evaluate(self, source: Source) -> tuple[dict[str, float], dict[str, Any]]:
         """Metrics by full name (``test/f1``), and tables, of every split of `source` but the training data.
 
@@ -138,7 +127,7 @@ class Trained:
     def _score(self, raw: Any, encoded: Any) -> Scores:
         scorer = self.scorer(raw, encoded)
         for inputs, index in self.batches(encoded):
-            with self.inference():
+            with self.machine.inference():
                 scorer.update(self.spec.task.score(self.model, inputs), index)
         return scorer.compute()
 
@@ -214,7 +203,7 @@ class Trained:
         for start in range(0, len(order), size):
             indices = order[start : start + size]
             inputs = task.collate([features[i] for i in indices], self.tokenizer)
-            with self.inference():
+            with self.machine.inference():
                 raw: Any = task.predict(
                     self.model, {name: value.to(self.device) for name, value in inputs.items()}
                 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -32,6 +34,16 @@ class Machine:
     precision: str
     micro_batch: int | None
     threads: int
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """No gradients, and the precision that training evaluates in."""
+        import torch
+
+        device = "cuda" if self.accelerator == "gpu" else self.accelerator
+        kind = torch.float16 if self.precision == "16" else torch.bfloat16
+        with torch.inference_mode(), torch.autocast(device, kind, enabled=self.precision != "32"):
+            yield
 
 
 @cache
