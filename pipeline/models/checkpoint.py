@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.component import component
-from pipeline.errors import BadInput, Problem, nearest
+from pipeline.errors import BadInput, Problem
+from pipeline.models.added_tokens import widened
+from pipeline.models.config_files import check_known, read_config
 from pipeline.models.heads import HeadName
 from pipeline.models.origin import FORMS, WHERE, Located, has_file, locate
 from pipeline.models.weights import check_weights
@@ -71,6 +72,8 @@ class Checkpoint:
     sizes: dict[str, int | float | str | bool | list[int] | None] = Field(default_factory=dict)
     # Train a tokenizer of the checkpoint's kind with so many words on the run's training data. null: take its own.
     vocab_size: Annotated[int, Field(ge=1)] | None = None
+    # Words that the tokenizer is to take for tokens of their own, e.g. [<e1>, </e1>].
+    added_tokens: list[str] = Field(default_factory=list)
 
     @field_validator("checkpoint")
     @classmethod
@@ -84,6 +87,10 @@ class Checkpoint:
         changed = [name for name in ("sizes", "vocab_size") if getattr(self, name)]
         if changed and not self.from_scratch:
             raise ValueError(f"{' and '.join(changed)} only matter with model.from_scratch=true")
+        if self.added_tokens and self.from_scratch:
+            raise ValueError(
+                "added_tokens are added to a vocabulary that is there: with from_scratch, set vocab_size"
+            )
         return self
 
     def locate(self) -> Located:
@@ -92,7 +99,7 @@ class Checkpoint:
         located = locate(self.checkpoint, self.revision, self.sha256, weights=not self.from_scratch)
         if not self.from_scratch:
             check_weights(located.folder)
-        return located
+        return widened(located, self.added_tokens) if self.added_tokens else located
 
     def blueprint(self, located: Located, data: str, texts: Callable[[], Iterable[str]]) -> Located:
         """The folder that a run reads configuration and tokenizer from: ``located``, or with ``from_scratch`` one that
@@ -115,7 +122,7 @@ class Checkpoint:
     @staticmethod
     def values_of_trained(folder: str) -> dict[str, Any]:
         """What :meth:`trained` sets, by field."""
-        new = {"from_scratch": False, "sizes": {}, "vocab_size": None}
+        new = {"from_scratch": False, "sizes": {}, "vocab_size": None, "added_tokens": []}
         return {"checkpoint": folder, "revision": None, "sha256": None, **new}
 
     def like(self, folder: str) -> "Checkpoint":
@@ -135,10 +142,10 @@ class Checkpoint:
         from pipeline.models import pooled_loading
         from pipeline.models.loading import quiet
 
-        written = _read_config(Path(folder))
+        written = read_config(Path(folder))
         if written.get("model_type") == pooled_loading.MODEL_TYPE:
             pooled_loading.code()
-        _check_known(written, folder)
+        check_known(written, folder)
         try:
             with quiet():
                 config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -249,41 +256,6 @@ class Checkpoint:
         # What is saved of the model says where it came from, rather than where that lay on this machine.
         model.name_or_path = model.config._name_or_path = self.checkpoint
         return model
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    if (folder / "adapter_config.json").is_file():
-        what = f"{folder} holds an adapter, not a model"
-        raise BadInput(Problem(WHERE, what, "the model that the adapter was merged into"))
-    path = folder / "config.json"
-    if not path.is_file():
-        what = f"{folder} has no config.json, so it holds no checkpoint of transformers"
-        raise BadInput(Problem(WHERE, what, "a folder with config.json, weights and tokenizer"))
-    try:
-        written = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadInput(Problem(str(path), f"is not JSON: {error}")) from error
-    except OSError as error:
-        raise BadInput(Problem(str(path), f"cannot be read: {error.strerror}")) from error
-    if not isinstance(written, dict):
-        raise BadInput(Problem(str(path), "is not a JSON object"))
-    return written
-
-
-def _check_known(written: dict[str, Any], folder: str) -> None:
-    """Raises BadInput for an architecture that transformers does not have itself."""
-    import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING, CONFIG_MAPPING_NAMES
-
-    kind = written.get("model_type", "")
-    if kind in CONFIG_MAPPING:
-        return
-    if "auto_map" in written:
-        what = f"{folder} needs Python code of its own (trust_remote_code), which this program never runs"
-        raise BadInput(Problem(WHERE, what, "a checkpoint of an architecture that is part of transformers"))
-    what = f"{folder}/config.json: transformers {transformers.__version__} has no model_type {kind!r}"
-    allowed = "an architecture of transformers, named in model_type"
-    raise BadInput(Problem(WHERE, what, allowed, nearest(str(kind), CONFIG_MAPPING_NAMES)))
 
 
 def _set_padding(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", folder: str) -> None:

@@ -58,7 +58,7 @@ class Lora(Strategy):
         from transformers.pytorch_utils import Conv1D
 
         from pipeline.strategies import decomposed, peft_models
-        from pipeline.strategies.parts import head_names
+        from pipeline.strategies.parts import added_rows, head_names
         from pipeline.strategies.targets import chosen
 
         modules = chosen(model, self.modules)
@@ -81,6 +81,8 @@ class Lora(Strategy):
             init_lora_weights=True if self.init == "default" or on_meta else self.init,
             # GPT-2's modules hold their weights transposed.
             fan_in_fan_out=all(transposed),
+            # New words mean nothing yet, and nothing else could teach the model what they mean.
+            trainable_token_indices=added_rows(model),
         )
         adapted = peft_models.wrapped(model, config)
         if self.init != "default" and not on_meta:

@@ -62,6 +62,19 @@ def linear_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
     }
 
 
+def added_rows(model: PreTrainedModel) -> dict[str, list[int]] | None:
+    """The rows of embeddings, by the names of these, that belong to tokens which were added to the checkpoint's
+    (``model.added_tokens``); None where there are none."""
+    config = getattr(model.config, "backbone_config", model.config)
+    numbers = getattr(config, "added_token_ids", None)
+    if not numbers:
+        return None
+    read, written = model.get_input_embeddings(), model.get_output_embeddings()
+    apart = written is not None and written.weight is not read.weight
+    wanted = {read, written} if apart else {read}
+    return {name: list(numbers) for name, module in model.named_modules() if module in wanted}
+
+
 def norm_weights(model: nn.Module) -> list[nn.Parameter]:
     """Scales and biases of normalisation layers. Every architecture has a class of its own for RMSNorm, but all of them
     have Norm in its name."""
