@@ -68,6 +68,8 @@ def _adapter(trained: Trained) -> Path:
 
 def hub_id(trained: Trained) -> str | None:
     """The base's name on a hub; None where others cannot load it from there."""
+    if trained.spec.model.added_tokens:
+        return None  # What is there does not have them.
     name = trained.spec.model.checkpoint
     return name if trained.prepared["checkpoint"].get("commit") and not name.endswith(".gguf") else None
 

@@ -14,7 +14,7 @@ from pipeline.fetch.cache import entry
 from pipeline.models.origin import WHERE, Located
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 KEY = "model.added_tokens"
 # In the configuration, the numbers of the tokens: what a strategy that freezes the rest still has to train.
@@ -48,10 +48,11 @@ def _write(source: Path, tokens: Sequence[str], folder: Path) -> None:
         # As they are written, not lowercased, and not hidden when a text is decoded.
         tokenizer.add_tokens([AddedToken(token, normalized=False) for token in tokens])
         model = _model(source)
-    numbers = [int(number) for number in tokenizer.convert_tokens_to_ids(list(tokens))]  # type: ignore[arg-type]
+    vocabulary = tokenizer.get_vocab()
+    numbers = [vocabulary[token] for token in tokens]
     with quiet():
         # Many checkpoints have more rows than tokens.
-        if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
             model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
         _fill(model, numbers, pieces)
         setattr(model.config, IDS, numbers)
@@ -75,7 +76,7 @@ def _check(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[str]) -> None:
         raise BadInput(problems)
 
 
-def _model(source: Path) -> PreTrainedModel:
+def _model(source: Path) -> Any:
     """With the head that the checkpoint was written with, so that nothing of it is lost."""
     import torch
     import transformers
@@ -91,7 +92,7 @@ def _model(source: Path) -> PreTrainedModel:
     return kind.from_pretrained(source, local_files_only=True, dtype=torch.float32)
 
 
-def _fill(model: PreTrainedModel, numbers: Sequence[int], pieces: Sequence[Sequence[int]]) -> None:
+def _fill(model: Any, numbers: Sequence[int], pieces: Sequence[Sequence[int]]) -> None:
     import torch
 
     with torch.no_grad():

@@ -82,7 +82,7 @@ class Lora(Strategy):
             # GPT-2's modules hold their weights transposed.
             fan_in_fan_out=all(transposed),
             # New words mean nothing yet, and nothing else could teach the model what they mean.
-            trainable_token_indices=added_rows(model),
+            trainable_token_indices=added_rows(model),  # type: ignore[arg-type]
         )
         adapted = peft_models.wrapped(model, config)
         if self.init != "default" and not on_meta:

@@ -65,13 +65,17 @@ def test_lora_trains_their_rows_and_no_other(family: str, tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["full", "lora"])
 def test_a_run_learns_and_keeps_them(strategy: str, small: list[str], tmp_path: Path):
-    keys = [*small, f"strategy={strategy}", "model.added_tokens=[<r>,filmplot]", "debug=fast"]
+    keys = [*small, f"strategy={strategy}", "model.added_tokens=['<r>',filmplot]", "debug=fast"]
     run = Run.train([*keys, f"paths.outputs={tmp_path}"])
     left = transformers.AutoTokenizer.from_pretrained(run.folder / "model")
     assert left.tokenize("a <r> filmplot")[1:] == ["<r>", "filmplot"]
     model = transformers.AutoModel.from_pretrained(run.folder / "model")
     assert model.get_input_embeddings().weight.shape[0] == len(left)
     assert {row["label"] for row in run.predict([{"text": "a <r> wonderful film"}])} <= {"good", "bad"}
+    if strategy == "lora":
+        # Loaded by PEFT in a process of its own and compared, the rows of the new tokens with it.
+        adapter = run.export(tmp_path / "adapter", "adapter")
+        assert (adapter / "base/config.json").is_file()
 
 
 @pytest.mark.parametrize(
