@@ -199,6 +199,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         validation_names=data.validation_names,
         mixup=_mixup(spec, model, data),
         stand_ins=stand_ins,
+        quick_dropout=spec.trainer.quick_dropout and machine.accelerator == "cpu",
     )
     return Work(run, spec, prepared, machine, plan, module, data)
 

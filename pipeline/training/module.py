@@ -18,6 +18,7 @@ from pipeline.training.averaging import Averages
 from pipeline.training.frozen_weights import AUTOCAST, Lowered
 from pipeline.training.mixup import Mixup
 from pipeline.training.optimizers import set_rates
+from pipeline.training.quick_dropout import QuickDropout
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
 
@@ -57,6 +58,7 @@ class FineTuning(LightningModule):
         on_scores: Callable[[str, Scores, int], None] | None = None,
         mixup: Mixup | None = None,
         stand_ins: StandIns | None = None,
+        quick_dropout: bool = False,
     ) -> None:
         super().__init__()
         self.model: nn.Module = model
@@ -68,6 +70,7 @@ class FineTuning(LightningModule):
         self.validation_names, self.on_scores = list(validation_names), on_scores
         self.mixup = mixup
         self.stand_ins = stand_ins
+        self.quick_dropout = quick_dropout
         self.averages: Averages | None = None  # which are scored and kept in place of the weights
         self.scorers: dict[str, Scorer] = {}
         self.test_sink: Sink | None = None  # gets what the model says of every test row
@@ -95,7 +98,8 @@ class FineTuning(LightningModule):
         interruption.listen_alone()
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        total, counted = self._loss(batch)
+        with QuickDropout() if self.quick_dropout else nullcontext():
+            total, counted = self._loss(batch)
         loss, weight = total.detach().float(), counted.detach().float()
         self._step_loss = loss if self._step_loss is None else self._step_loss + loss
         self._step_weight = weight if self._step_weight is None else self._step_weight + weight

@@ -32,6 +32,9 @@ class TrainerSpec:
     # Largest norm of the gradient; null: not clipped.
     gradient_clip: Annotated[float, Field(gt=0)] | None = 1.0
 
+    # On a CPU: dropout masks of random bytes in place of torch's serial draws; the same rates, other masks.
+    quick_dropout: bool = True
+
     # "epoch", or a number of optimizer steps.
     evaluate_every: Literal["epoch"] | Count = "epoch"
     # Score the validation data once before the first step.

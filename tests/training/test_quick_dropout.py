@@ -1,0 +1,98 @@
+"""Dropout of random bytes: the right rate, seeded, the same attention as torch's, in training steps only."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from pipeline.training.quick_dropout import QuickDropout, noise
+
+ROWS, ROW = 4_000, 64
+
+
+@pytest.mark.parametrize("p", [0.1, 0.3, 0.5, 1 / 512, 255 / 256])
+def test_rate_and_scale(p: float):
+    torch.manual_seed(0)
+    found = noise(torch.Size([ROWS, ROW]), p, torch.float32)
+    assert found.unique().tolist() == pytest.approx([0.0, 1 / (1 - p)])
+    count = ROWS * ROW
+    assert abs((found == 0).sum().item() - p * count) < 4 * math.sqrt(count * p * (1 - p))
+    # Rows are as independent as elements are: their sums vary as those of Bernoulli draws do.
+    variance = (found == 0).sum(-1).double().var().item()
+    assert variance == pytest.approx(
+        ROW * p * (1 - p), rel=5 * math.sqrt(2 / ROWS) + 1 / (ROW * p * (1 - p)) * 0.05
+    )
+
+
+def test_neighbours_are_independent():
+    torch.manual_seed(1)
+    dropped = (noise(torch.Size([ROWS, ROW]), 0.1, torch.float32) == 0).double()
+    for lag in (1, 7, 8):
+        pair = (dropped[:, :-lag] * dropped[:, lag:]).mean().item()
+        assert pair == pytest.approx(0.01, abs=4 * math.sqrt(0.01 / (ROWS * ROW)))
+
+
+def test_every_dropout_of_a_module_and_its_gradient():
+    layer, x = torch.nn.Dropout(0.25), torch.ones(50, 40, requires_grad=True)
+    torch.manual_seed(2)
+    with QuickDropout():
+        y = layer(x)
+    y.sum().backward()
+    torch.manual_seed(2)
+    assert torch.equal(y, noise(x.shape, 0.25, x.dtype)) and torch.equal(x.grad, y)
+    torch.manual_seed(2)
+    assert not torch.equal(y, layer(torch.ones(50, 40)))  # torch's own draws others
+
+
+def test_what_drops_nothing_stays_torchs_own():
+    x = torch.ones(6, 5)
+    with QuickDropout():
+        assert torch.equal(functional.dropout(x, 0.3, training=False), x)
+        assert torch.equal(torch.nn.Dropout(0.0)(x), x)
+        assert not functional.dropout(x, 1.0).any()
+        y = x.clone()
+        assert functional.dropout(y, 0.5, inplace=True) is y and set(y.unique().tolist()) <= {0.0, 2.0}
+
+
+def _parts(heads: int = 4, groups: int = 4):
+    torch.manual_seed(3)
+    query = torch.randn(2, heads, 9, 16, dtype=torch.float64)
+    return query, *(torch.randn(2, groups, 9, 16, dtype=torch.float64) for _ in range(2))
+
+
+BOOL = torch.ones(2, 1, 9, 9, dtype=torch.bool).tril()
+BOOL[1, :, :4] = False  # which look at nothing, as padding on the left does
+FLOAT = torch.zeros(2, 1, 9, 9, dtype=torch.float64).masked_fill(~BOOL, torch.finfo(torch.float64).min)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"attn_mask": BOOL},
+        {"attn_mask": FLOAT},
+        {"is_causal": True},
+        {"scale": 0.1},
+        {"enable_gqa": True},
+    ],
+    ids=["plain", "bool", "float", "causal", "scale", "gqa"],
+)
+def test_attention_is_torchs_where_nothing_happens_to_drop(options):
+    query, key, value = _parts(4, 2 if "enable_gqa" in options else 4)
+    with QuickDropout():
+        found = functional.scaled_dot_product_attention(query, key, value, dropout_p=1e-12, **options)
+    assert torch.allclose(
+        found, functional.scaled_dot_product_attention(query, key, value, **options), atol=1e-12
+    )
+
+
+def test_dropped_attention_is_the_same_on_average():
+    query, key, value = _parts()
+    total = torch.zeros_like(query)
+    with QuickDropout():
+        for _ in range(2_000):
+            total += functional.scaled_dot_product_attention(query, key, value, BOOL, 0.3)
+    expected = functional.scaled_dot_product_attention(query, key, value, BOOL)
+    assert (total / 2_000 - expected).abs().max() < 0.15
+    assert (total / 2_000 - expected).abs().mean() < 0.02
