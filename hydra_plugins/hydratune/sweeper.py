@@ -39,7 +39,7 @@ class HydratuneSweeper(Sweeper):
         """
         from pipeline.compose.frozen import frozen_files
         from pipeline.compose.multirun import check_jobs
-        from pipeline.launch import sweep
+        from pipeline.launch.sweeps import freezing as sweep
 
         configured = [f"{key}={value}" for key, value in self.params.items()]
         jobs = check_jobs([*configured, *(argument.removeprefix("++") for argument in arguments)])
