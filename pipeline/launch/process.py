@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import Interrupted, RunFailed
 from pipeline.launch.machine import resolve
 from pipeline.launch.work import work
+from pipeline.launch.world import world
 from pipeline.runs.directory import FINISHED, INTERRUPTED, RunDirectory
 from pipeline.runs.environment import usable_cpus
 
@@ -25,7 +26,7 @@ def launch(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     Raises what :func:`pipeline.launch.work.work` raises, and RunFailed when processes that were started failed.
     """
     machine = resolve(run, spec.hardware)
-    if "LOCAL_RANK" in os.environ:
+    if world().size > 1:
         work(run, spec)
         return {}  # whoever started this process reads the outcome from the directory
     if machine.world_size == 1:

@@ -15,6 +15,7 @@ from pipeline.errors import BadInput, Problem
 from pipeline.launch.machine import Machine, resolve
 from pipeline.launch.schedule import Schedule, schedule
 from pipeline.launch.trained_before import check_trained_before
+from pipeline.launch.world import world
 from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, RUNNING, TRAINED, RunDirectory
 from pipeline.runs.environment import environment
 
@@ -38,7 +39,7 @@ class Work:
 
 
 def rank() -> int:
-    return int(os.environ.get("RANK", "0"))
+    return world().rank
 
 
 def work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
