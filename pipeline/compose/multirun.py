@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from pipeline.compose import locations
 from pipeline.compose.command_line import Call
 from pipeline.compose.composing import Composed, compose_all, compose_hydra, config_loader, listed
+from pipeline.compose.launching import launcher_problems
 from pipeline.compose.overrides import for_hydra, parse
 from pipeline.compose.run_spec import RunSpec, load
 from pipeline.errors import BadInput, Problem
@@ -61,5 +62,6 @@ def _check_hydra(config: DictConfig) -> None:
         )
     if config.hydra.callbacks:
         problems.append(Problem("hydra.callbacks", "not supported", "the group `callbacks`"))
+    problems += launcher_problems(config)
     if problems:
         raise BadInput(problems)
