@@ -2,7 +2,10 @@
 
 import sys
 
-from pipeline.compose.command_line import check, outcome, parse
+from pipeline.compose.command_line import Call, check, outcome, parse
+from pipeline.errors import BadInput, Problem
+from pipeline.launch import slurm
+from pipeline.launch.world import world
 
 WRITTEN = [
     "metrics.json",
@@ -19,7 +22,13 @@ def main() -> None:
     """Train one run, with `stages` several one after another, or with -m a grid of runs; with `run=DIR` work in a
     frozen run directory."""
     call = parse(sys.argv[1:], command="train")
+    in_step = world().starter == slurm.STARTER
     if call.multirun:
+        if in_step:
+            what = f"each of the {world().size} processes that srun started would run the whole sweep"
+            raise BadInput(
+                Problem("--multirun", what, "one process; hydra/launcher=submitit_slurm spreads jobs")
+            )
         from pipeline.compose.multirun import run_multirun
         from pipeline.reporting.tables import show_leaderboard, show_paths
         from pipeline.sweep_job import train_frozen
@@ -29,6 +38,22 @@ def main() -> None:
         return show_paths(board.folder, ["leaderboard.csv"])
 
     folder = call.given("run")
+    if in_step and not folder:
+        return _in_step(call)
+    _train(call, folder)
+
+
+def _in_step(call: Call) -> None:
+    """One of the processes that srun has started: the first one prepares and freezes, the others wait for it."""
+    if world().rank:
+        from pipeline.starting import work_on
+
+        return slurm.follow(work_on)
+    with slurm.leading(world()):
+        _train(call, None)
+
+
+def _train(call: Call, folder: str | None) -> None:
     stages = [] if folder else check(call)
     from pipeline.chain import prepare_chain, table
     from pipeline.reporting.audit import show_audit

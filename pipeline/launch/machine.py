@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from pipeline.errors import BadInput, Problem
+from pipeline.launch.world import world
 from pipeline.runs.directory import RunDirectory, write_whole
 from pipeline.runs.environment import usable_cpus
 
@@ -90,7 +91,8 @@ def look(hardware: Hardware) -> Machine:
     if accelerator == "auto":
         accelerator = "gpu" if _gpus() else "mps" if _has_mps() else "cpu"
     there = _there(accelerator)
-    devices = hardware.devices
+    place = world()
+    devices = place.local_size if place.size > 1 else hardware.devices
     if devices == "auto":
         devices = there if accelerator == "gpu" else 1
     if devices > there or there == 0:
@@ -102,7 +104,7 @@ def look(hardware: Hardware) -> Machine:
         raise BadInput(Problem("hardware.precision", "16 needs a GPU", "32 or bf16 on a CPU"))
     threads = hardware.threads or max(1, usable_cpus() // (devices if accelerator == "cpu" else 1))
     micro = None if hardware.micro_batch == "auto" else hardware.micro_batch
-    return Machine(accelerator, devices, precision, micro, threads)
+    return Machine(accelerator, devices * place.nodes, precision, micro, threads)
 
 
 def resolve(run: RunDirectory, hardware: Hardware) -> Machine:
@@ -113,8 +115,14 @@ def resolve(run: RunDirectory, hardware: Hardware) -> Machine:
     path = run.folder / "resolved.yaml"
     if path.exists():
         machine = Machine(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        place = world()
+        if place.size > 1 and place.size != machine.world_size:
+            what = f"{run.folder} computes in {machine.world_size} processes, and {place.size} were started"
+            raise BadInput(Problem("run", what, f"{machine.world_size} processes, or a new run"))
         # Fewer cores only take longer.
-        if machine.accelerator != "cpu" and machine.world_size > (there := _there(machine.accelerator)):
+        if machine.accelerator != "cpu" and machine.world_size > place.nodes * (
+            there := _there(machine.accelerator)
+        ):
             what = f"{run.folder} computes on {machine.world_size} {machine.accelerator}, and this machine has {there}"
             raise BadInput(Problem("resume", what, "a machine like the one it started on, or a new run"))
         return machine

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Interrupted, RunFailed
+from pipeline.launch import slurm
 from pipeline.launch.machine import resolve
 from pipeline.launch.work import work
 from pipeline.launch.world import world
@@ -25,8 +26,14 @@ def launch(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
 
     Raises what :func:`pipeline.launch.work.work` raises, and RunFailed when processes that were started failed.
     """
+    place = world()
+    if place.starter == slurm.STARTER:
+        slurm.join(place, spec.hardware)
+        slurm.announce(run)
+        resolve(run, spec.hardware)
+        return work(run, spec)
     machine = resolve(run, spec.hardware)
-    if world().size > 1:
+    if place.size > 1:
         work(run, spec)
         return {}  # whoever started this process reads the outcome from the directory
     if machine.world_size == 1:

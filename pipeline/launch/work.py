@@ -97,6 +97,7 @@ def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
         folder=run.folder,
         accelerator=machine.accelerator,
         world_size=machine.world_size,
+        nodes=world().nodes,
         precision=machine.precision,
         accumulate=plan.accumulate,
         epochs=plan.epochs,

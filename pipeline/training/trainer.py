@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, SimpleProfiler
@@ -43,6 +44,7 @@ def build_trainer(
     folder: Path,
     accelerator: str,
     world_size: int,
+    nodes: int = 1,
     precision: str,
     accumulate: int,
     epochs: int,
@@ -59,10 +61,12 @@ def build_trainer(
     by_steps = every != "epoch"
     return Trainer(
         accelerator=accelerator,
-        devices=world_size,
+        devices=world_size // nodes,
+        num_nodes=nodes,
         strategy="ddp" if world_size > 1 else "auto",
         precision=_PRECISION[precision],  # type: ignore[arg-type]
-        plugins=[WholeFiles()],
+        # Told, not found out: in a job of Slurm, Lightning would listen to signals and put the job in the queue again.
+        plugins=[WholeFiles(), TorchElasticEnvironment() if world_size > 1 else LightningEnvironment()],
         max_epochs=epochs,
         max_steps=total_steps,
         max_time=timedelta(minutes=settings.max_minutes) if settings.max_minutes else None,

@@ -30,7 +30,11 @@ def job(config: Any) -> None:
         raise BadInput(Problem("run", "is refused"))
     with run.working(), interruption.listening():
         run.update(state=RUNNING, starts=run.manifest()["starts"] + 1)
-        place = {"gpus": os.environ.get("CUDA_VISIBLE_DEVICES"), "cpus": usable_cpus(), "process": os.getpid()}
+        place = {
+            "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+            "cpus": usable_cpus(),
+            "process": os.getpid(),
+        }
         if hasattr(os, "sched_getaffinity"):
             place["cores"] = sorted(os.sched_getaffinity(0))
         print(f"working on {what}")
