@@ -104,14 +104,12 @@ class Cluster:
     def kill_node(self, node: str) -> None:
         """Its daemon and everything that it has started, at once, as when power fails."""
         daemon = self._daemons.pop(node)
-        # What steps have started, and the processes of steps themselves: by the name of the node in their variables.
-        for number in _processes_with(f"SLURMD_NODENAME={node}", self.environment["SLURM_CONF"]):
+        started = _processes_with(f"SLURMD_NODENAME={node}", self.environment["SLURM_CONF"])
+        # First who would report the end of the others.
+        above = {parent for number in started if (parent := _parent(number, "slurmstepd"))}
+        for number in (daemon.pid, *above, *started):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
-        for number in _children(daemon.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
-        daemon.kill()
         daemon.wait(10)
 
     def states(self) -> list[str]:
@@ -172,10 +170,10 @@ def _processes_with(*variables: str) -> Sequence[int]:
     return found
 
 
-def _children(parent: int) -> Sequence[int]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(entry.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(int(entry.parent.name))
-    return found
+def _parent(process: int, name: str) -> int | None:
+    """The parent of a process, if it has this name."""
+    with contextlib.suppress(OSError):
+        parent = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        if Path(f"/proc/{parent}/comm").read_text().strip() == name:
+            return parent
+    return None

@@ -29,7 +29,8 @@ def job(config: Any) -> None:
     if what == "refused":
         raise BadInput(Problem("run", "is refused"))
     with run.working(), interruption.listening():
-        run.update(state=RUNNING, starts=run.manifest()["starts"] + 1)
+        starts = run.manifest()["starts"] + 1
+        run.update(state=RUNNING, starts=starts)
         place = {
             "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
             "cpus": usable_cpus(),
@@ -44,7 +45,7 @@ def job(config: Any) -> None:
         if what == "failed":
             run.update(state=FAILED, error="RuntimeError: as asked")
             raise RuntimeError("as asked")
-        while what == "long" and time.time() < start + 60:
+        while what == "long" and starts == 1 and time.time() < start + 60:
             if interruption.requested():
                 run.update(state=INTERRUPTED)
                 raise Interrupted("stopped, as asked")
