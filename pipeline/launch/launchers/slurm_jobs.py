@@ -53,7 +53,7 @@ class Slurm(Launcher):
     gpus_per_task: Count | None = None
     cpus_per_gpu: Count | None = None
     gres: str | None = None
-    mem_gb: Annotated[float, Field(gt=0)] | None = None
+    mem_gb: Count | None = None
     mem_per_gpu: str | None = None
     mem_per_cpu: str | None = None
     partition: str | None = None

@@ -126,7 +126,12 @@ def test_a_sweep_of_trainings_of_which_one_is_preempted(
     folder = tmp_path / "outputs/sweeps/grid"
     same = only_run(alone).name.rpartition("-")[2]
     preempted = RunDirectory(folder / same)
-    cluster.wait_for(preempted.last_checkpoint.exists, 150)
+
+    def has_begun() -> bool:
+        assert process.poll() is None, (tmp_path / "said").read_text()
+        return preempted.last_checkpoint.exists()
+
+    cluster.wait_for(has_begun, 150)
     (array,) = {name.partition("_")[0] for name in cluster.jobs()}
     cluster.run("scancel", "--signal=USR2", f"{array}_0")
     assert process.wait(200) == 0, (tmp_path / "said").read_text()
