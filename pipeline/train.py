@@ -34,15 +34,19 @@ def main() -> None:
     from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_best, show_pairs, show_paths, show_rows, show_scores
     from pipeline.starting import work_on
+    from pipeline.together import first_of_all, follow
 
     if folder:
         done = [work_on(folder)]
     else:
-        chain = prepare_chain(stages)
-        for (title, rows), ready in zip(chain.plans(), chain.ready, strict=True):
-            show_pairs(title, rows)
-            show_audit(ready.audit, lengths=False)
-        done = chain.work()
+        with first_of_all(stages) as others:
+            if others is not None:
+                return follow(others)
+            chain = prepare_chain(stages)
+            for (title, rows), ready in zip(chain.plans(), chain.ready, strict=True):
+                show_pairs(title, rows)
+                show_audit(ready.audit, lengths=False)
+            done = chain.work()
     run, metrics = done[-1]
     if metrics:  # processes other than the first have none
         if len(done) > 1:

@@ -133,7 +133,8 @@ def plan(
         *([("frozen part", prefix.text())] if prefix else []),
         (
             "machine",
-            f"{machine.world_size} × {machine.accelerator}, {machine.threads} thread{'s' * (machine.threads != 1)}, "
+            (f"{machine.nodes} machines × " if machine.nodes > 1 else "")
+            + f"{machine.local_size} × {machine.accelerator}, {machine.threads} thread{'s' * (machine.threads != 1)}, "
             f"precision {machine.precision}",
         ),
         (
@@ -141,7 +142,7 @@ def plan(
             f"about {need.total / GIB:.1f} GiB a process (weights {need.weights / GIB:.2f}, gradients "
             f"{need.gradients / GIB:.2f}, optimizer {need.optimizer / GIB:.2f}, activations "
             f"{need.activations / GIB:.2f})"
-            + (_fit(need.total * machine.world_size, free) if machine.accelerator == "cpu" else ""),
+            + (_fit(need.total * machine.local_size, free) if machine.accelerator == "cpu" else ""),
         ),
     ]
     if spec.train:
