@@ -30,9 +30,9 @@ def cause(
         return _failed(_of_error(run, kinds["error"], len(reports)))
     if kinds["hang"]:
         return _failed(_of_hang(run, kinds["hang"], reports))
-    killed = {rank: code for rank, code in codes.items() if code < 0}
-    if killed:
-        rank, code = min(killed.items())
+    if killed := [(rank, code) for rank, code in sorted(codes.items()) if code < 0]:
+        # When one has gone, the others are asked to go too.
+        rank, code = next((each for each in killed if each[1] != -signal.SIGTERM), killed[0])
         name = signal.Signals(-code).name
         why = ", as the system does when memory runs out" if name == "SIGKILL" else ""
         return _failed(f"rank {rank} was killed ({name}{why}); its log: {log_path(run, rank)}")

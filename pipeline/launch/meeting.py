@@ -35,7 +35,7 @@ class Meeting:
             raise RunFailed(
                 f"{nodes} machines have met at {address} already: another job is there, or hardware.nodes is too small"
             )
-        self.words = Words(PrefixStore("hydratune", self._store), place == 1, seconds)
+        self.words = Words(PrefixStore("hydratune", self._store), place == 1, nodes - 1, seconds)
         self._starts = 0
 
     def name(self, run: str) -> str:

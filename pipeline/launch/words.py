@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from pipeline.launch.world import World
 
 _LOOK_EVERY = 0.2
+# So long the last word is kept for those that have not heard it; one that has failed never will.
+_HEARING = 5.0
 
 
 class Words:
-    """leads: whether this process is the one that tells. seconds: how long the others wait for its next word."""
+    """leads: whether this process is the one that tells `others` more. seconds: how long they wait for its next word."""
 
-    def __init__(self, store: Store, leads: bool, seconds: float) -> None:
-        self._store, self.leads, self.seconds = store, leads, seconds
+    def __init__(self, store: Store, leads: bool, others: int, seconds: float) -> None:
+        self._store, self.leads, self.others, self.seconds = store, leads, others, seconds
         self._next = 0
 
     def share(self, folder: str) -> None:
@@ -58,12 +60,20 @@ class Words:
             raise
         finally:
             self._say({"end": error})
+            self._until_heard()
+
+    def _until_heard(self) -> None:
+        """The store may end with this process."""
+        until = time.monotonic() + _HEARING
+        while self._store.add("heard", 0) < self.others and time.monotonic() < until:
+            time.sleep(_LOOK_EVERY)
 
     def runs(self) -> Iterator[str]:
         """The runs that are shared, as they are. Raises RunFailed where the first one failed or says nothing."""
         while True:
             word = self._hear()
             if "run" not in word:
+                self._store.add("heard", 1)
                 if word["end"]:
                     raise RunFailed(f"the first machine, which prepares, has failed: {word['end']}")
                 return
@@ -92,7 +102,7 @@ def of_torchrun(place: World, seconds: float) -> Words:
 
     store: Store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
     start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    words = Words(PrefixStore(f"hydratune-{start}", store), place.rank == 0, seconds)
+    words = Words(PrefixStore(f"hydratune-{start}", store), place.rank == 0, place.size - 1, seconds)
     before = PrefixStore(f"hydratune-{int(start) - 1}", store)
     if words.leads and before.check(["last"]):
         words._store.set("last", before.get("last").decode())

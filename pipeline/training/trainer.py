@@ -29,6 +29,7 @@ _SETTLED = (
     ".*in eval mode at the start.*",
     ".*litlogger.*",
     ".*sync_dist=True.*",
+    ".*`srun` command is available.*",
     ".*is_gradient_checkpointing.*",
     ".*is smaller than the logging interval.*",
     ".*IterableDataset. has `__len__` defined.*",

@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
@@ -91,7 +92,7 @@ class Watchdog:
 
 
 def place_of(frame: FrameType | None) -> str:
-    """``sleepy.py:12 on_train_batch_start``: the innermost line that is not a library's; else the innermost."""
+    """``sleepy.py:12 on_train_batch_start``: the innermost line that is not a library's, and that of the library."""
     return _innermost(traceback.extract_stack(frame)) if frame else ""
 
 
@@ -99,8 +100,10 @@ def _innermost(frames: traceback.StackSummary) -> str:
     own = [
         each for each in frames if "site-packages" not in each.filename and "/lib/python" not in each.filename
     ]
-    innermost = (own or frames)[-1:]
-    return "".join(f"{os.path.basename(each.filename)}:{each.lineno} {each.name}" for each in innermost)  # noqa: PTH119
+    lines = [f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in (own or frames)[-1:]]
+    if own and own[-1] is not frames[-1]:
+        lines.append(f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}")
+    return ", in ".join(lines)
 
 
 def place_of_error(error: BaseException) -> str:
