@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.launch.world import world
-from pipeline.training.sharding import whole_state
+from pipeline.training.sharding import whole_weights
 
 if TYPE_CHECKING:
     from pipeline.launch.work import Work
@@ -18,7 +18,7 @@ def make_whole(job: Work) -> None:
         return
     from lightning.pytorch import seed_everything
 
-    state = whole_state(job.module.state_dict())
+    state = whole_weights(job.module)
     if world().rank != 0:
         return
     spec, prepared = job.spec, job.prepared

@@ -26,7 +26,7 @@ _HEARING = 5.0
 
 
 class Words:
-    """leads: whether this process is the one that tells `others` more. seconds: how long they wait for its next word."""
+    """leads: whether this process tells the `others`, so many. seconds: how long they wait for its next word."""
 
     def __init__(self, store: Store, leads: bool, others: int, seconds: float) -> None:
         self._store, self.leads, self.others, self.seconds = store, leads, others, seconds

@@ -229,7 +229,7 @@ def _sharding(spec: RunSpec, model: Any, machine: Machine) -> Sharding | None:
     from pipeline.strategies.layers import all_layers
     from pipeline.training.sharding import Sharding
 
-    if spec.hardware.sharding == "none" or machine.world_size == 1:
+    if spec.hardware.sharding == "none" or machine.world_size == 1 or not spec.train:
         return None
     return Sharding(all_layers(model), machine.precision)
 

@@ -13,7 +13,7 @@ from typing import Any
 from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 from torch.optim import Optimizer
 
-from pipeline.training.sharding import cut_like, whole_state
+from pipeline.training.sharding import cut_like, whole_state, whole_weights
 
 
 class ShardedStrategy(ModelParallelStrategy):
@@ -34,7 +34,7 @@ class ShardedStrategy(ModelParallelStrategy):
     def lightning_module_state_dict(self) -> dict[str, Any]:
         """Whole weights. Of all processes at once."""
         assert self.lightning_module is not None
-        return whole_state(self.lightning_module.state_dict())
+        return whole_weights(self.lightning_module)
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
         return whole_state(optimizer.state_dict())

@@ -67,6 +67,20 @@ def whole(tensor: Any) -> Tensor:
     return tensor.full_tensor().cpu() if is_cut(tensor) else tensor
 
 
+def whole_weights(module: nn.Module) -> dict[str, Any]:
+    """The state dict of `module` with nothing cut; what is tied stays one tensor. Of all processes at once."""
+    first: dict[int, str] = {}
+    owners = {
+        name: first.setdefault(id(weight), name)
+        for name, weight in module.named_parameters(remove_duplicate=False)
+    }
+    gathered: dict[str, Tensor] = {}
+    for name, value in module.state_dict().items():
+        owner = owners.get(name, name)
+        gathered[name] = gathered[owner] if owner in gathered else whole(value)
+    return gathered
+
+
 def whole_state(state: Any) -> Any:
     """A state dict with nothing cut. Of all processes at once."""
     if isinstance(state, Mapping):

@@ -1,14 +1,14 @@
 """Two machines, played by two commands on this one: one prepares and freezes, both train, every row counts once."""
 
 import json
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.conftest import PYTHON, manifest_of, only_run, quick_environment
+from tests.conftest import PYTHON, Command, manifest_of, only_run, quick_environment
+from tests.launch.ports import free_port
 
 KEYS = [
     "hardware.accelerator=cpu",
@@ -20,10 +20,10 @@ KEYS = [
 ]
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("localhost", 0))
-        return found.getsockname()[1]
+def meeting() -> list[str]:
+    """Words of two machines with a process each."""
+    there = f"hardware.rendezvous=localhost:{free_port()}"
+    return ["hardware=ddp", "hardware.devices=1", "hardware.nodes=2", there]
 
 
 def both(folder: Path, *words: str) -> list[subprocess.Popen[str]]:
@@ -47,18 +47,10 @@ def ended(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
 
 
 @pytest.mark.slow
-def test_the_same_command_on_two_machines(small: list[str], tmp_path: Path, command):
-    meet = [
-        "hardware=ddp",
-        "hardware.devices=1",
-        "hardware.nodes=2",
-        f"hardware.rendezvous=localhost:{free_port()}",
-    ]
+def test_the_same_command_on_two_machines(small: list[str], tmp_path: Path, command: Command):
     two, one = tmp_path / "two", tmp_path / "one"
     two.mkdir(), one.mkdir()
-    done = ended(both(two, "pipeline.train", *small, *KEYS, *meet))
-    for each in done:
-        print(*each)
+    done = ended(both(two, "pipeline.train", *small, *KEYS, *meeting()))
     assert [code for code, _, _ in done] == [0, 0], done
     run = only_run(two)  # There is one.
     assert manifest_of(run)["state"] == "finished" and manifest_of(run)["starts"] == 1
@@ -80,15 +72,7 @@ def test_the_same_command_on_two_machines(small: list[str], tmp_path: Path, comm
 
 @pytest.mark.slow
 def test_what_is_wrong_on_the_first_is_told_on_both(small: list[str], tmp_path: Path):
-    meet = [
-        "hardware=ddp",
-        "hardware.devices=1",
-        "hardware.nodes=2",
-        f"hardware.rendezvous=localhost:{free_port()}",
-    ]
-    done = ended(both(tmp_path, "pipeline.train", *small, *KEYS, *meet, "data.columns.label=grade"))
-    for each in done:
-        print(*each)
+    done = ended(both(tmp_path, "pipeline.train", *small, *KEYS, *meeting(), "data.columns.label=grade"))
     assert sorted(code for code, _, _ in done) == [1, 2]
     assert all("grade" in err for _, _, err in done) and not list(tmp_path.glob("outputs/*"))
 
@@ -105,8 +89,6 @@ def test_torchrun_started_by_hand(small: list[str], tmp_path: Path):
     ]
     agent += [f"--rdzv-endpoint=localhost:{port}", "-m", "pipeline.train"]
     done = ended(both(tmp_path, *agent, *small, *KEYS, "hardware=ddp"))
-    for each in done:
-        print(*each)
     assert [code for code, _, _ in done] == [0, 0], done
     run = only_run(tmp_path)
     assert manifest_of(run)["state"] == "finished"

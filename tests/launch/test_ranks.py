@@ -1,4 +1,4 @@
-"""What becomes of a run of several real processes when one of them fails, hangs, is killed, or all are asked to stop."""
+"""What becomes of a run of several real processes when one fails, hangs or is killed, or all are asked to stop."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.conftest import Command, manifest_of, only_run, start
+from tests.launch.trouble import trouble
 
 KEYS = [
     "hardware=ddp",
@@ -20,54 +21,11 @@ KEYS = [
     "trainer.log_every=1",
     "callbacks.checkpoint.every_steps=2",
 ]
-TROUBLE = """
-import os
-import time
-from pathlib import Path
-
-from pipeline.component import component
-from pipeline.training.specs import CallbackSpec, RunFacts
 
 
-@component
-class Trouble(CallbackSpec):
-    affects_result = False
-
-    kind: str
-    rank: int = 1
-    step: int = 3
-
-    def build(self, facts: RunFacts):
-        from lightning.pytorch import Callback
-
-        made = Path(facts.folder, "made")
-
-        class Makes(Callback):
-            def on_train_batch_start(_, trainer, module, batch, batch_idx):
-                if (trainer.global_rank, trainer.global_step) != (self.rank, self.step) or made.exists():
-                    return
-                made.touch()
-                print("trouble comes")
-                getattr(self, self.kind)()
-
-        return Makes()
-
-    def error(self):
-        raise ValueError("there is no such verdict")
-
-    def hang(self):
-        time.sleep(600)
-
-    def kill(self):
-        os.kill(os.getpid(), 9)
-"""
-
-
-def trouble(folder: Path, kind: str, **options: int) -> list[str]:
-    """Words that have a run make trouble in its second process, at the fourth step."""
-    (folder / "trouble.py").write_text(TROUBLE)
-    given = "".join(f",{name}:{value}" for name, value in options.items())
-    return ["--trust", "trouble", f"+callbacks.trouble={{_target_:trouble.Trouble,kind:{kind}{given}}}"]
+@pytest.fixture(autouse=True)
+def _trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRATUNE_TRUST", "tests.launch.trouble")
 
 
 def reports(run: Path) -> list[dict]:
@@ -88,10 +46,9 @@ def nobody_is_left(run: Path) -> bool:
 
 @pytest.mark.slow
 def test_an_error_of_one_is_told_by_name(small: list[str], command: Command, tmp_path: Path):
-    done = command("train", *small, *KEYS, *trouble(tmp_path, "error"))
+    done = command("train", *small, *KEYS, *trouble("error"))
     run = only_run(tmp_path)
     said = "rank 1: ValueError: there is no such verdict (trouble.py:"
-    print(done.stderr, done.stdout)
     assert done.returncode == 1
     assert f"failed: {said}" in done.stderr and "logs/rank1.log" in done.stderr
     assert "Traceback" not in done.stderr and "ChildFailed" not in done.stderr, done.stderr
@@ -106,10 +63,9 @@ def test_an_error_of_one_is_told_by_name(small: list[str], command: Command, tmp
 @pytest.mark.slow
 def test_a_hang_is_told_ended_and_leaves_nobody(small: list[str], command: Command, tmp_path: Path):
     begin = time.monotonic()
-    done = command("train", *small, *KEYS, *trouble(tmp_path, "hang"), "hardware.timeout=0.1")
+    done = command("train", *small, *KEYS, *trouble("hang"), "hardware.timeout=0.1")
     took = time.monotonic() - begin
     run = only_run(tmp_path)
-    print(done.stderr, took)
     assert done.returncode == 1 and took < 60
     assert "failed: the processes hang: rank 1 did not arrive where the others wait" in done.stderr
     assert "rank 1: after 'step 4: batch (before callbacks)', now in trouble.py:" in done.stderr
@@ -125,8 +81,7 @@ def test_one_that_is_killed_starts_again_with_the_others(small: list[str], comma
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir(), cut.mkdir()
     assert command("train", *small, *KEYS, cwd=whole).returncode == 0
-    done = command("train", *small, *KEYS, *trouble(cut, "kill"), cwd=cut)
-    print(done.stderr)
+    done = command("train", *small, *KEYS, *trouble("kill"), cwd=cut)
     assert done.returncode == 0, done.stderr
     assert (
         "rank 1 was killed (SIGKILL" in done.stderr and "start again from the last checkpoint" in done.stderr
@@ -142,8 +97,7 @@ def test_one_that_is_killed_starts_again_with_the_others(small: list[str], comma
 
 
 def test_restarts_are_bounded(small: list[str], command: Command, tmp_path: Path):
-    done = command("train", *small, *KEYS, *trouble(tmp_path, "kill"), "hardware.restarts=0")
-    print(done.stderr)
+    done = command("train", *small, *KEYS, *trouble("kill"), "hardware.restarts=0")
     assert done.returncode == 1 and "failed: rank 1 was killed (SIGKILL" in done.stderr
     manifest = manifest_of(only_run(tmp_path))
     assert manifest["state"] == "failed" and "rank 1 was killed" in manifest["error"]
