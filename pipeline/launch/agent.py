@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pipeline.launch.meeting import Meeting
     from pipeline.runs.directory import RunDirectory
 
-# Set in processes that a parent of ours waits for: it tells of their end.
+# In processes that a parent of ours waits for, its number: it tells of their end, and they end with it.
 ATTENDED = "HYDRATUNE_ATTENDED"
 # After one process has failed the others get so many seconds; then they are killed.
 _GRACE = 10
@@ -78,7 +78,7 @@ def attend(run: RunDirectory, machine: Machine, meeting: Meeting, name: str) -> 
 def _environment(machine: Machine) -> Iterator[None]:
     """What processes find in their environment beside their place."""
     before = dict(os.environ)
-    os.environ[ATTENDED] = "1"
+    os.environ[ATTENDED] = str(os.getpid())
     os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = _TORCHRUNS
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cpus() // machine.local_size)))

@@ -54,7 +54,8 @@ def take_part(run: RunDirectory, spec: RunSpec, place: World) -> None:
         if place.rank == 0 and not attended:
             _tell(run, report.attempt)
 
-    watchdog = Watchdog(run, report, spec.hardware.timeout * 60, log, at_end)
+    parent = int(os.environ.get(ATTENDED, os.getppid()))
+    watchdog = Watchdog(run, report, spec.hardware.timeout * 60, log, parent, at_end)
     try:
         with watching(watchdog):
             work(run, spec)

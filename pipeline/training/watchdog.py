@@ -28,22 +28,30 @@ from pipeline.runs.ranks import Report, write
 _WAITING = ("/torch/distributed/", "/torch/autograd/", "/torch/nn/parallel/", "/lightning/")
 # The process whose Python is stuck too is ended by faulthandler, which needs no interpreter, so much later.
 _LATER = 1.25
+_BEAT = 15.0
 _watchdog: Watchdog | None = None
 
 
 class Watchdog:
     """Watches the main thread until :meth:`stop`.
 
-    seconds: how long no progress may take. log: gets the stacks. at_end: called once a hang is reported.
+    seconds: how long no progress may take, from the first mark on. log: gets the stacks. parent: the process without
+    which this one is to end. at_end: called once a hang is reported.
     """
 
     def __init__(
-        self, run: RunDirectory, report: Report, seconds: float, log: TextIO, at_end: Callable[[Report], None]
+        self,
+        run: RunDirectory,
+        report: Report,
+        seconds: float,
+        log: TextIO,
+        parent: int,
+        at_end: Callable[[Report], None],
     ) -> None:
         self.run, self.report, self.seconds, self.log, self.at_end = run, report, seconds, log, at_end
         self._main = threading.main_thread().ident
-        self._parent, self._stopped = os.getppid(), threading.Event()
-        self._marked = time.monotonic()
+        self._parent, self._stopped = parent, threading.Event()
+        self._marked, self._beaten, self._written = time.monotonic(), 0.0, 0
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
@@ -63,16 +71,24 @@ class Watchdog:
         pause = min(1.0, self.seconds / 10)
         marked = 0.0
         while not self._stopped.wait(pause):
-            if os.getppid() != self._parent:
-                # Whoever started this process is gone, and nobody would end it.
-                self._note("its starter is gone")
+            if not _lives(self._parent):
+                self._note("who started it is gone, and nobody would end it")
                 os._exit(FAILED)
+            self._beat()
+            if not self.report.marks:
+                continue  # It prepares, for which the others wait as long as that takes.
             if self._marked != marked:
                 marked = self._marked
                 left = self.seconds * _LATER
                 faulthandler.dump_traceback_later(left, exit=True, file=self.log)
             if time.monotonic() - self._marked > self.seconds:
                 self._give_up()
+
+    def _beat(self) -> None:
+        """The report says now and then how far this process is: one whose Python is stuck says nothing later."""
+        if self.report.marks != self._written and time.monotonic() - self._beaten > _BEAT:
+            self._written, self._beaten = self.report.marks, time.monotonic()
+            write(self.run, self.report)
 
     def _note(self, what: str) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -89,6 +105,16 @@ class Watchdog:
         write(self.run, self.report)
         self.at_end(self.report)
         os._exit(FAILED)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def place_of(frame: FrameType | None) -> str:

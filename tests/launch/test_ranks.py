@@ -3,13 +3,14 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.conftest import Command, manifest_of, only_run, start
+from tests.conftest import Command, kill, manifest_of, only_run, start
 from tests.launch.trouble import trouble
 
 KEYS = [
@@ -42,6 +43,16 @@ def nobody_is_left(run: Path) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """A long run, once it trains."""
+    process = start(folder, *words, *KEYS, "trainer.max_steps=400", "callbacks.checkpoint.every_steps=null")
+    until = time.monotonic() + 100
+    while not any(path.stat().st_size > 200 for path in folder.glob("outputs/*/*/*/logs/csv/metrics.csv")):
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.02)
+    return process
 
 
 @pytest.mark.slow
@@ -105,15 +116,15 @@ def test_restarts_are_bounded(small: list[str], command: Command, tmp_path: Path
 
 
 @pytest.mark.slow
+def test_whoever_starts_them_is_killed_and_they_end_too(small: list[str], tmp_path: Path):
+    process = started(tmp_path, *small)
+    kill(tmp_path, process)
+    assert nobody_is_left(only_run(tmp_path))
+
+
+@pytest.mark.slow
 def test_asked_to_stop_all_leave_a_checkpoint(small: list[str], command: Command, tmp_path: Path):
-    keys = [*small, *KEYS, "trainer.max_steps=400", "callbacks.checkpoint.every_steps=null"]
-    process = start(tmp_path, *keys)
-    until = time.monotonic() + 100
-    while not [
-        path for path in tmp_path.glob("outputs/*/*/*/logs/csv/metrics.csv") if path.stat().st_size > 200
-    ]:
-        assert time.monotonic() < until and process.poll() is None
-        time.sleep(0.02)
+    process = started(tmp_path, *small)
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(60) == 75, process.stderr.read() if process.stderr else ""
     run = only_run(tmp_path)
