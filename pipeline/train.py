@@ -2,10 +2,8 @@
 
 import sys
 
-from pipeline.compose.command_line import Call, check, outcome, parse
-from pipeline.errors import BadInput, Problem
-from pipeline.launch import slurm
-from pipeline.launch.world import world
+from pipeline.compose.command_line import check, outcome, parse
+from pipeline.launch.world import check_alone
 
 WRITTEN = [
     "metrics.json",
@@ -22,13 +20,8 @@ def main() -> None:
     """Train one run, with `stages` several one after another, or with -m a grid of runs; with `run=DIR` work in a
     frozen run directory."""
     call = parse(sys.argv[1:], command="train")
-    in_step = world().starter == slurm.STARTER
     if call.multirun:
-        if in_step:
-            what = f"each of the {world().size} processes that srun started would run the whole sweep"
-            raise BadInput(
-                Problem("--multirun", what, "one process; hydra/launcher=submitit_slurm spreads jobs")
-            )
+        check_alone()
         from pipeline.compose.multirun import run_multirun
         from pipeline.reporting.tables import show_leaderboard, show_paths
         from pipeline.sweep_job import train_frozen
@@ -38,36 +31,24 @@ def main() -> None:
         return show_paths(board.folder, ["leaderboard.csv"])
 
     folder = call.given("run")
-    if in_step and not folder:
-        return _in_step(call)
-    _train(call, folder)
-
-
-def _in_step(call: Call) -> None:
-    """One of the processes that srun has started: the first one prepares and freezes, the others wait for it."""
-    if world().rank:
-        from pipeline.starting import work_on
-
-        return slurm.follow(work_on)
-    with slurm.leading(world()):
-        _train(call, None)
-
-
-def _train(call: Call, folder: str | None) -> None:
     stages = [] if folder else check(call)
     from pipeline.chain import prepare_chain, table
     from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_best, show_pairs, show_paths, show_rows, show_scores
     from pipeline.starting import work_on
+    from pipeline.together import first_of_all, follow
 
     if folder:
         done = [work_on(folder)]
     else:
-        chain = prepare_chain(stages)
-        for (title, rows), ready in zip(chain.plans(), chain.ready, strict=True):
-            show_pairs(title, rows)
-            show_audit(ready.audit, lengths=False)
-        done = chain.work()
+        with first_of_all(stages) as others:
+            if others is not None:
+                return follow(others)
+            chain = prepare_chain(stages)
+            for (title, rows), ready in zip(chain.plans(), chain.ready, strict=True):
+                show_pairs(title, rows)
+                show_audit(ready.audit, lengths=False)
+            done = chain.work()
     run, metrics = done[-1]
     if metrics:  # processes other than the first have none
         if len(done) > 1:

@@ -5,24 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 from pipeline.errors import BadInput, Problem, RunFailed
 
 if TYPE_CHECKING:
     from pipeline.launch.hardware import Hardware
+    from pipeline.launch.words import Words
     from pipeline.launch.world import World
-    from pipeline.runs.directory import RunDirectory
 
 STARTER = "slurm"
-# Below what systems give to others (32768 on Linux); two for each step: the process group, and who leads.
+# Below what systems give to others (32768 on Linux); two for each step: for the process group, and for words.
 _PORTS = range(12000, 32000)
-# Preparing data may take long, and Slurm ends all when the time of the job is over.
-_PATIENCE = timedelta(days=30)
 
 
 def join(place: World, hardware: Hardware) -> None:
@@ -48,73 +44,20 @@ def join(place: World, hardware: Hardware) -> None:
     )
 
 
-class _Leader:
-    """What the first process tells the others: the runs to work on, one after another."""
+@cache
+def words(place: World, seconds: float) -> Words:
+    """What the first process of a step, which prepares and freezes, tells the others.
 
-    def __init__(self, store: Any) -> None:
-        self._store, self._count = store, 0
-
-    def tell(self, what: str) -> None:
-        self._store.set(str(self._count), what)
-        self._count += 1
-
-
-_leader: _Leader | None = None
-
-
-@contextmanager
-def leading(place: World) -> Iterator[None]:
-    """In the first process of a step: the others hear of every run that is announced within the block."""
-    global _leader
+    seconds: how long they wait for its next word.
+    """
     from torch.distributed import TCPStore
 
-    address, port = _meeting_point()
-    store = TCPStore(address, port + 1, is_master=True, wait_for_workers=False, timeout=_PATIENCE)
-    _leader = _Leader(store)
-    try:
-        yield
-    finally:
-        _leader.tell("")
-        _leader = None
-        _wait_for_followers(store, place.size - 1)
-
-
-def announce(run: RunDirectory) -> None:
-    """Let the processes that follow this one, if there are any, work on a run too."""
-    if _leader is not None:
-        _leader.tell(str(run.folder))
-
-
-def follow(work_on: Callable[[str], object]) -> None:
-    """In the other processes: wait for what the first one prepares and freezes, and work on that.
-
-    Raises RunFailed where the first one is gone.
-    """
-    from torch.distributed import DistError, TCPStore
+    from pipeline.launch.words import Words
 
     address, port = _meeting_point()
-    try:
-        store = TCPStore(address, port + 1, is_master=False, timeout=_PATIENCE)
-    except DistError as error:
-        raise RunFailed(f"the first process cannot be reached: {error}") from error
-    number = 0
-    while True:
-        try:
-            folder = store.get(str(number)).decode()
-        except DistError as error:
-            raise RunFailed("the first process has ended") from error
-        if not folder:
-            store.add("left", 1)
-            return
-        work_on(folder)
-        number += 1
-
-
-def _wait_for_followers(store: Any, count: int) -> None:
-    """The store ends with this process, so the others are given a moment to read that there is nothing more."""
-    end = time.monotonic() + 5
-    while store.add("left", 0) < count and time.monotonic() < end:
-        time.sleep(0.05)
+    leads, wait = place.rank == 0, timedelta(seconds=seconds)
+    store = TCPStore(address, port + 1, is_master=leads, wait_for_workers=False, timeout=wait)
+    return Words(store, leads, place.size - 1, seconds)
 
 
 def _meeting_point() -> tuple[str, int]:

@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pipeline.errors import BadInput, Problem
+
 Environment = Mapping[str, str]
 
 
@@ -35,6 +37,14 @@ def world(environment: Environment | None = None) -> World:
     environment = os.environ if environment is None else environment
     found = (source(environment) for source in _SOURCES)
     return next((place for place in found if place is not None), World())
+
+
+def check_alone() -> None:
+    """Raises BadInput in one of several processes, each of which would run the same sweep."""
+    place = world()
+    if place.size > 1:
+        what = f"each of the {place.size} processes that {place.starter} started would run the whole sweep"
+        raise BadInput(Problem("--multirun", what, "one process; hydra/launcher=… says where the jobs run"))
 
 
 def _torchrun(environment: Environment) -> World | None:

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 _stop = threading.Event()
-# What asked to stop, the first time.
+# The signal that did, the first time.
 _number: int | None = None
-_LISTENED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR2") if hasattr(signal, name)]
+# What asks to stop.
+LISTENED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR2") if hasattr(signal, name)]
 
 
 def requested() -> bool:
@@ -25,7 +26,8 @@ def asked_by() -> int | None:
     return _number if _stop.is_set() else None
 
 
-def _handle(number: int, frame: FrameType | None) -> None:
+def hear(number: int, frame: FrameType | None) -> None:
+    """The handler of signals that ask to stop."""
     global _number
     if _stop.is_set():
         if number == signal.SIGINT:
@@ -39,7 +41,7 @@ def listen_alone() -> None:
     """Undo what Lightning does when a fit starts: its own SIGTERM handler, put around ours, ends a run at the next
     end of an epoch without a checkpoint. It restores what it found afterwards."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _handle)
+        signal.signal(signal.SIGTERM, hear)
 
 
 @contextmanager
@@ -47,11 +49,11 @@ def listening() -> Iterator[None]:
     """Take signals over while a run works, or several that are asked to stop together: within another such block, and
     outside the main thread, nothing is changed."""
     outside = threading.current_thread() is not threading.main_thread()
-    if outside or signal.getsignal(signal.SIGINT) is _handle:
+    if outside or signal.getsignal(signal.SIGINT) is hear:
         yield
         return
     _stop.clear()
-    before = {number: signal.signal(number, _handle) for number in _LISTENED}
+    before = {number: signal.signal(number, hear) for number in LISTENED}
     try:
         yield
     finally:

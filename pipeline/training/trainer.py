@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import ClusterEnvironment
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, SimpleProfiler
+from lightning.pytorch.strategies import Strategy
 
 from pipeline.training.checkpoint_files import WholeFiles
 
@@ -28,6 +29,7 @@ _SETTLED = (
     ".*in eval mode at the start.*",
     ".*litlogger.*",
     ".*sync_dist=True.*",
+    ".*`srun` command is available.*",
     ".*is_gradient_checkpointing.*",
     ".*is smaller than the logging interval.*",
     ".*IterableDataset. has `__len__` defined.*",
@@ -43,8 +45,10 @@ def build_trainer(
     *,
     folder: Path,
     accelerator: str,
-    world_size: int,
-    nodes: int = 1,
+    devices: int,
+    nodes: int,
+    strategy: Strategy | str,
+    cluster: ClusterEnvironment,
     precision: str,
     accumulate: int,
     epochs: int,
@@ -61,12 +65,11 @@ def build_trainer(
     by_steps = every != "epoch"
     return Trainer(
         accelerator=accelerator,
-        devices=world_size // nodes,
+        devices=devices,
         num_nodes=nodes,
-        strategy="ddp" if world_size > 1 else "auto",
+        strategy=strategy,
         precision=_PRECISION[precision],  # type: ignore[arg-type]
-        # Told, not found out: in a job of Slurm, Lightning would listen to signals and put the job in the queue again.
-        plugins=[WholeFiles(), TorchElasticEnvironment() if world_size > 1 else LightningEnvironment()],
+        plugins=[WholeFiles(), cluster],
         max_epochs=epochs,
         max_steps=total_steps,
         max_time=timedelta(minutes=settings.max_minutes) if settings.max_minutes else None,

@@ -18,7 +18,7 @@ EXPECTED = {
     "data/template": 7,
     "debug": 4,
     "experiment": 2,
-    "hardware": 4,
+    "hardware": 5,
     "logger": 5,
     "model": 21,
     "optimizer": 3,
