@@ -37,9 +37,14 @@ def meanwhile(act: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def nodes_of_jobs(cluster: Cluster) -> dict[str, str]:
-    lines = cluster.run("squeue", "--noheader", "--array", "--states=RUNNING", "--format=%N %i").splitlines()
-    return dict(line.split() for line in lines)
+def preempt(cluster: Cluster, job: str) -> None:
+    """As a cluster does it. By its own number: scancel repeats signals to what it takes for part of an array."""
+    (number,) = cluster.run("squeue", "--noheader", f"--jobs={job}", "--format=%A").split()
+    cluster.run("scancel", "--signal=USR2", number)
+
+
+def job_on(cluster: Cluster, node: str) -> str:
+    return cluster.run("squeue", "--noheader", f"--nodelist={node}", "--states=RUNNING", "--format=%i")
 
 
 @pytest.mark.slow
@@ -62,7 +67,7 @@ def test_a_preempted_job_and_a_lost_node(quick: Cluster, tmp_path: Path) -> None
 
     def lose() -> None:
         quick.wait_for(lambda: [run.state for run in jobs[:2]] == ["running"] * 2)
-        quick.run("scancel", "--signal=USR2", nodes_of_jobs(quick)["n1"])
+        preempt(quick, job_on(quick, "n1"))
         quick.kill_node("n2")
         quick.run("scontrol", "update", "nodename=n2", "state=down", "reason=power")
 
@@ -133,10 +138,10 @@ def test_a_sweep_of_trainings_of_which_one_is_preempted(
 
     cluster.wait_for(has_begun, 150)
     (array,) = {name.partition("_")[0] for name in cluster.jobs()}
-    cluster.run("scancel", "--signal=USR2", f"{array}_0")
+    preempt(cluster, f"{array}_0")
     assert process.wait(200) == 0, (tmp_path / "said").read_text()
     found = [RunDirectory(path.parent) for path in folder.glob("*/manifest.json")]
-    assert [run.state for run in found] == ["finished"] * 4
+    assert [run.state for run in found] == ["finished"] * 4, [run.manifest().get("error") for run in found]
     assert sorted(run.manifest()["starts"] for run in found) == [1, 1, 1, 2]
     assert preempted.manifest()["starts"] == 2
     assert outcome(preempted.folder) == outcome(only_run(alone))
