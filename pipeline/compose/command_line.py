@@ -132,6 +132,8 @@ def check(call: Call) -> "list[Stage]":
     from pipeline.compose.run_spec import load
     from pipeline.compose.stages import Stage, compose_stages, named
 
+    if (asked := call.given("sweep")) not in (None, "grid", "null"):
+        raise BadInput(Problem("sweep", f"{asked} goes over several runs, and this call is one", "-m"))
     composed = compose(call.overrides, call.config_dir)
     with locations.using(call.config_dir):  # What it recommends may lie there.
         chain = compose_stages(composed) if named(composed) else [Stage(composed, load(composed))]

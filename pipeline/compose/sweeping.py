@@ -27,7 +27,9 @@ def read(texts: Sequence[str]) -> Asked:
     """What the overrides of ``-m`` ask for. Raises BadInput for all that is wrong with the space."""
     parsed = parse(texts, config_loader())
     if parsed.problems:
-        compose_all(texts)  # Raises them with what is wrong in the jobs.
+        if all(o.is_discrete_sweep() for o in parsed.overrides if o.is_sweep_override()):
+            compose_all(texts)  # Raises them with what is wrong in the jobs.
+        raise BadInput(parsed.problems)
     typed = [override for override in parsed.overrides if not override.is_hydra_override()]
     base = compose([override.input_line or "" for override in typed if not override.is_sweep_override()])
     values, _ = resolve(base.config)
