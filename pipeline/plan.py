@@ -1,4 +1,4 @@
-"""Show what `train` would do: data, parameters, steps, memory, machine; with -m several models beside each other, or what a search would take."""
+"""Show what `train` would do: data, parameters, steps, memory, machine; with -m models side by side, or a search."""
 
 import sys
 

@@ -41,7 +41,8 @@ def read(texts: Sequence[str]) -> Asked:
         raise BadInput([*problems, *wrong])
     overrides = [*_of_space(sweep, typed, problems), *typed]
     varying = [override for override in overrides if override.is_sweep_override()]
-    _check(varying, sweep, root.seeds, problems)
+    if not problems:
+        _check(varying, sweep, root.seeds, problems)
     if problems:
         raise BadInput(problems)
     words = [word for override in overrides for word in _word(override, sweep)]
@@ -53,7 +54,7 @@ def read(texts: Sequence[str]) -> Asked:
         name=str(name) if name else None,
         words=(*words, *(["seeds=null"] if _seeds_of_files(typed, root.seeds) else [])),
         job=job,
-        present=present,
+        present=Present(),
         conditional=_conditional(varying),
     )
 
@@ -64,10 +65,21 @@ def job(words: Sequence[str]) -> Job:
     return Job(load(composed), frozen_files(composed), composed.overrides)
 
 
-def present(words: Sequence[str], keys: Collection[str]) -> set[str]:
-    """Those of ``keys`` that a configuration of these words has."""
-    composed = compose(words)
-    return {key for key in keys if has(composed, key)}
+class Present:
+    """Which keys a configuration has. That follows from the options alone, so each choice of them is composed once."""
+
+    def __init__(self) -> None:
+        self.composed: dict[tuple[str, ...], Composed] = {}
+
+    def __call__(self, words: Sequence[str], keys: Collection[str]) -> set[str]:
+        options = tuple(word for word in words if locations.is_group(_group(word)))
+        if options not in self.composed:
+            self.composed[options] = compose(options)
+        return {key for key in keys if has(self.composed[options], key)}
+
+
+def _group(word: str) -> str:
+    return word.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
 def _alone(words: Sequence[str]) -> Composed:
