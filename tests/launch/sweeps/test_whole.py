@@ -50,7 +50,7 @@ def test_killed_ten_times_it_ends_as_if_never(small: list[str], command: Command
         before, process = changes(cut), start(cut, *words)
         while changes(cut) == before and process.poll() is None:
             time.sleep(0.02)
-        time.sleep(draw.uniform(0, 1.5))
+        time.sleep(draw.uniform(0, 1))
         killed += process.poll() is None
         kill(cut, process)
     assert killed >= KILLS // 2
@@ -97,7 +97,7 @@ def test_a_pruned_run_of_two_processes_leaves_none(
     small: list[str], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [
-        *small,
+        *[word for word in small if not word.startswith("hardware")],
         *SHORT,
         "sweep=asha",
         "sweep.trials=2",
