@@ -6,13 +6,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import Interrupted
+from pipeline.errors import Interrupted, Pruned
 from pipeline.launch import meeting as meetings
 from pipeline.launch import slurm
 from pipeline.launch.machine import resolve
 from pipeline.launch.work import work
 from pipeline.launch.world import world
-from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, RunDirectory
+from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, PRUNED, RunDirectory
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -57,6 +57,8 @@ def _start(run: RunDirectory, machine: Machine, together: Meeting, restarts: int
         state = run.state
         if state == FINISHED:
             return run.metrics() if together.words.leads else {}
+        if state == PRUNED:
+            raise Pruned(**run.manifest()["pruned"])
         reports = read(run, f"{name}-0")
         if state == INTERRUPTED or (stopped and can_start_again(reports)):
             run.update(state=INTERRUPTED)

@@ -10,7 +10,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from pipeline.errors import FAILED, BadInput, Interrupted
+from pipeline.errors import FAILED, BadInput, Interrupted, Pruned
 from pipeline.launch.agent import ATTENDED
 from pipeline.launch.blame import cause
 from pipeline.launch.rank_log import keep_log
@@ -59,7 +59,7 @@ def take_part(run: RunDirectory, spec: RunSpec, place: World) -> None:
     try:
         with watching(watchdog):
             work(run, spec)
-    except (Interrupted, KeyboardInterrupt) as error:
+    except (Interrupted, Pruned, KeyboardInterrupt) as error:
         if place.starter != "torchrun":
             raise
         # For torchrun a process that leaves with another code has failed, and the others are killed.

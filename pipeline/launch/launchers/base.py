@@ -15,11 +15,13 @@ from omegaconf import OmegaConf
 from pipeline import errors
 from pipeline.component import component
 from pipeline.errors import BadInput, Interrupted, Problem, RunFailed
-from pipeline.runs.directory import CREATED, FAILED, FINISHED, INTERRUPTED, RUNNING, RunDirectory
+from pipeline.runs.directory import CREATED, FAILED, FINISHED, INTERRUPTED, PRUNED, RUNNING, RunDirectory
 from pipeline.training import interruption
 
 # What works in the run that ``config.run`` names. It is pickled: a function of a module other than ``__main__``.
 Task = Callable[[Any], Any]
+# The states of a run that its process has left with a word.
+ENDED = (FINISHED, FAILED, INTERRUPTED, PRUNED)
 
 
 @component
@@ -80,7 +82,7 @@ def ended(run: RunDirectory, how: str) -> JobReturn:
     """
     manifest = run.manifest()
     state, error = manifest["state"], manifest.get("error")
-    if state not in (FINISHED, FAILED, INTERRUPTED):
+    if state not in ENDED:
         if run.is_worked_on():
             error = "another process works on this run"
         elif interruption.requested():
@@ -101,8 +103,9 @@ def _returned(run: RunDirectory, state: str, error: str) -> JobReturn:
     job = JobReturn()
     job.overrides, job.cfg = [f"run={run.folder}"], OmegaConf.create({"run": str(run.folder)})
     job.working_dir, job.task_name = str(Path.cwd()), run.folder.name
-    job.status = JobStatus.COMPLETED if state == FINISHED else JobStatus.FAILED
-    if state == FINISHED:
+    done = state in (FINISHED, PRUNED)
+    job.status = JobStatus.COMPLETED if done else JobStatus.FAILED
+    if done:
         job.return_value = run.metrics().get("optimized_metric")
     else:
         stopped = state == INTERRUPTED
@@ -112,7 +115,7 @@ def _returned(run: RunDirectory, state: str, error: str) -> JobReturn:
 
 def stop_if_asked(runs: Sequence[RunDirectory]) -> None:
     """Raises Interrupted, with what to do, where this process was asked to stop and jobs are left."""
-    left = [run for run in runs if run.state != FINISHED]
+    left = [run for run in runs if run.state not in (FINISHED, PRUNED)]
     if interruption.requested() and left:
         number = f"{len(left)} job{'s' * (len(left) != 1)}"
         raise Interrupted(f"{number} of the sweep did not finish; the same command goes on from there")

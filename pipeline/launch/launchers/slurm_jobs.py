@@ -20,10 +20,10 @@ from pydantic import Field
 from pipeline import errors
 from pipeline.component import component
 from pipeline.errors import Interrupted, Problem
-from pipeline.launch.launchers.base import Launcher, Task, ended, say, say_end, stop_if_asked, work_in
+from pipeline.launch.launchers.base import ENDED, Launcher, Task, ended, say, say_end, stop_if_asked, work_in
 from pipeline.launch.launchers.packages import missing
 from pipeline.launch.launchers.slurm_queue import QUEUE
-from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, RunDirectory
+from pipeline.runs.directory import RunDirectory
 from pipeline.training import interruption
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _is_over(job: Any) -> bool:
 
 def _end(run: RunDirectory, job: Any) -> JobReturn:
     end = time.monotonic() + _LATE_SECONDS
-    while run.state not in (FINISHED, FAILED, INTERRUPTED) and time.monotonic() < end:
+    while run.state not in ENDED and time.monotonic() < end:
         time.sleep(_POLL_SECONDS)
     logs = job.paths.stderr if job.paths.stderr.exists() else job.paths.folder
     return ended(run, f"job {job.job_id} of Slurm ended without a word; see {logs}")
