@@ -3,11 +3,14 @@
 import importlib.util
 
 import pytest
+import yaml
 from hydra.types import RunMode
 
+from pipeline.compose import locations
 from pipeline.compose.composing import compose_hydra, config_loader, listed
 from pipeline.compose.launching import launcher_problems
 from pipeline.compose.overrides import for_hydra, parse
+from pipeline.compose.words import fields_of
 from pipeline.errors import BadInput
 from pipeline.launch.launchers import local, packages
 
@@ -65,6 +68,20 @@ def test_an_unknown_launcher_is_told_with_the_nearest_name():
         composed("hydra/launcher=submitit_slurmm")
     with pytest.raises(BadInput, match=r"hydra\.launcher\.jbos"):
         composed("hydra/launcher=local", "hydra.launcher.jbos=2")
+
+
+@pytest.mark.parametrize("name", ["local", "ray", "submitit_slurm"])
+def test_a_file_sets_what_the_component_has(name):
+    """To the component's own defaults, or their interpolated forms, which both are described in one place."""
+    from hydra.core.plugins import Plugins
+
+    values = yaml.safe_load(locations.options("hydra/launcher")[name].read_text())
+    target = composed(f"hydra/launcher={name}").hydra.launcher._target_
+    component = Plugins.instance().class_name_to_class[target].component()
+    assert values.pop("_target_") == target and set(values) == set(fields_of(component))
+    defaults = component()
+    plain = {key: value for key, value in values.items() if "$" not in str(value)}
+    assert plain == {key: getattr(defaults, key) for key in plain}
 
 
 @pytest.mark.parametrize("own", [False, True])
