@@ -3,12 +3,15 @@ follow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pipeline.errors import RunFailed
+from pipeline.launch import slurm
 from pipeline.launch.meeting import words
 from pipeline.launch.words import Words
+from pipeline.launch.world import world
 from pipeline.starting import work_on
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 def first_of_all(stages: Sequence[Stage]) -> Iterator[Iterator[str] | None]:
     """The run directories to follow; None where it is this process that prepares and freezes."""
     shared = words(stages[0].spec.hardware)
-    if shared is None:
+    if shared is None or world().starter == slurm.STARTER:  # Led already.
         yield None
     elif not shared.leads:
         yield shared.runs()
@@ -39,3 +42,23 @@ def follow(folders: Iterator[str]) -> None:
     """Work on each run as it is shared; its outcome is told by the process that shared it."""
     for folder in folders:
         work_on(folder)
+
+
+def in_step(train: Callable[[], None]) -> None:
+    """One of the processes that srun started. The first one trains what it was asked to, and only it tells of mistakes;
+    the others work on its runs."""
+    place = world()
+    shared = slurm.words(place)
+    if shared.leads:
+        with shared.leading():
+            return train()
+    folders = shared.runs()
+    while folder := _next(folders):
+        work_on(folder)
+
+
+def _next(folders: Iterator[str]) -> str | None:
+    try:
+        return next(folders, None)
+    except RunFailed:
+        return None  # The first process says why, and its exit code is the step's.

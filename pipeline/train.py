@@ -3,7 +3,8 @@
 import sys
 
 from pipeline.compose.command_line import Call, check, outcome, parse
-from pipeline.launch.world import check_alone
+from pipeline.launch import slurm
+from pipeline.launch.world import check_alone, world
 
 WRITTEN = [
     "metrics.json",
@@ -22,8 +23,16 @@ def main() -> None:
     call = parse(sys.argv[1:], command="train")
     if call.multirun:
         return sweep(call)
-
     folder = call.given("run")
+    if not folder and world().starter == slurm.STARTER:
+        from pipeline.together import in_step
+
+        return in_step(lambda: train(call, None))
+    train(call, folder)
+
+
+def train(call: Call, folder: str | None) -> None:
+    """Train what was asked for, or work in a frozen run directory, and show the result."""
     stages = [] if folder else check(call)
     if any(stage.spec.seeds for stage in stages):
         return sweep(call)

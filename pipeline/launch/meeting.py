@@ -91,6 +91,6 @@ def words(hardware: Hardware) -> Words | None:
     if place.starter == "torchrun":
         return of_torchrun(place, hardware.timeout * 60)
     if place.starter == slurm.STARTER:
-        return slurm.words(place, hardware.timeout * 60)
+        return slurm.words(place)
     together = meeting(hardware)
     return together.words if together else None

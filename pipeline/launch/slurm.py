@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 STARTER = "slurm"
 # Below what systems give to others (32768 on Linux); two for each step: for the process group, and for words.
 _PORTS = range(12000, 32000)
+# Preparing data may take long, and Slurm ends all when the time of the job is over.
+_PATIENCE = timedelta(days=30)
 
 
 def join(place: World, hardware: Hardware) -> None:
@@ -45,19 +47,16 @@ def join(place: World, hardware: Hardware) -> None:
 
 
 @cache
-def words(place: World, seconds: float) -> Words:
-    """What the first process of a step, which prepares and freezes, tells the others.
-
-    seconds: how long they wait for its next word.
-    """
+def words(place: World) -> Words:
+    """What the first process of a step, which prepares and freezes, tells the others."""
     from torch.distributed import TCPStore
 
     from pipeline.launch.words import Words
 
     address, port = _meeting_point()
-    leads, wait = place.rank == 0, timedelta(seconds=seconds)
-    store = TCPStore(address, port + 1, is_master=leads, wait_for_workers=False, timeout=wait)
-    return Words(store, leads, place.size - 1, seconds)
+    leads = place.rank == 0
+    store = TCPStore(address, port + 1, is_master=leads, wait_for_workers=False, timeout=_PATIENCE)
+    return Words(store, leads, place.size - 1, _PATIENCE.total_seconds())
 
 
 def _meeting_point() -> tuple[str, int]:

@@ -71,11 +71,11 @@ def test_two_nodes_compute_what_one_process_does(
         torch.testing.assert_close(weights[1][name], value, atol=1e-4, rtol=1e-3, msg=name)
 
 
-def test_a_mistake_is_told_and_nobody_waits(small: list[str], cluster: Cluster, tmp_path: Path) -> None:
+def test_a_mistake_is_told_once_and_nobody_waits(small: list[str], cluster: Cluster, tmp_path: Path) -> None:
     done = step(cluster, tmp_path, *small, "optimizer.lr=-1")
-    assert done.returncode == 2 and "optimizer.lr" in done.stderr, done.stderr
+    assert done.returncode == 2 and done.stderr.count("optimizer.lr") == 1, done.stderr
     done = step(cluster, tmp_path, "-m", *small, "seed=0,1")
-    assert done.returncode == 2 and "would run the whole sweep" in done.stderr
+    assert done.returncode and "would run the whole sweep" in done.stderr
     assert not (tmp_path / "outputs").exists()
 
 
