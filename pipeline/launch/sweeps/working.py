@@ -94,7 +94,8 @@ class Worker:
         if used >= self.retries:
             say(f"{what} is not tried again, sweep.retries={self.retries}: {why}")
             return False
-        run.update(retries=used + 1)
+        # Counted and begun in one write: killed in between, it goes on.
+        run.update(retries=used + 1, state=INTERRUPTED)
         say(f"{what} is tried again ({used + 1} of {self.retries}): {why}")
         return True
 
