@@ -25,7 +25,15 @@ from tests.documents import Block, blocks, write_files
 README, GUIDE, MODELS = ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/models.md"
 # Commands of the other pages of docs/data are only composed: tests/test_data_pages.py.
 DATA = [ROOT / f"docs/data/{name}.md" for name in ("audit", "augmentation", "bad_rows", "streaming")]
-PAGES = (README, GUIDE, MODELS, ROOT / "docs/stages.md", ROOT / "docs/export.md", *DATA)
+PAGES = (
+    README,
+    GUIDE,
+    MODELS,
+    ROOT / "docs/stages.md",
+    ROOT / "docs/export.md",
+    ROOT / "docs/scale.md",
+    *DATA,
+)
 # Of their own test, beside the tasks.
 DATA_PAGES = sorted(f"docs/data/{path.name}" for path in (ROOT / "docs/data").glob("*.md"))
 TASK_PAGES = sorted(f"docs/tasks/{path.name}" for path in (ROOT / "docs/tasks").glob("*.md"))
@@ -171,7 +179,7 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
         *(
             f"docs/{name}.md"
             for name in (
-                *("guide", "options", "models", "stages", "strategies", "frozen_part", "export"),
+                *("guide", "options", "models", "stages", "strategies", "frozen_part", "export", "scale"),
                 *("extending", "decisions"),
             )
         ),
