@@ -32,6 +32,8 @@ PAGES = (
     ROOT / "docs/stages.md",
     ROOT / "docs/export.md",
     ROOT / "docs/sweeps.md",
+    ROOT / "docs/scale.md",
+    ROOT / "docs/launchers.md",
     *DATA,
 )
 # Of their own test, beside the tasks.
@@ -104,6 +106,7 @@ def test_commands_run(block: Block, folder: Path):
         " -m strategy=lora,full seed=0,1": 4,
         " -m experiment=": 2,
         " -m sweep=": 3,
+        " -m seed=0,1 hydra/launcher=local": 2,
         "--help": 0,
         "--cfg": 0,
     }
@@ -185,8 +188,8 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
         *(
             f"docs/{name}.md"
             for name in (
-                *("guide", "options", "models", "stages", "strategies", "frozen_part", "export"),
-                *("sweeps", "extending", "decisions"),
+                *("guide", "options", "models", "stages", "strategies", "frozen_part", "export", "scale"),
+                *("sweeps", "launchers", "extending", "decisions"),
             )
         ),
         *TASK_PAGES,

@@ -39,7 +39,7 @@ def meanwhile(act: Callable[[], object]) -> threading.Thread:
 
 
 def preempt(cluster: Cluster, job: str) -> None:
-    """As a cluster does it. scancel would say it again after five seconds to a job that is back in the queue by then."""
+    """As a cluster does it. After five seconds scancel would say it again, to a job that is back in the queue then."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(["scancel", "--signal=USR2", job], env=cluster.environment, timeout=3, check=True)
 
