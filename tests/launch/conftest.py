@@ -14,7 +14,10 @@ def _nodes() -> Iterator[Cluster]:
     """One for each process of pytest that asks for it: they do not know of each other."""
     if reason := why_not():
         pytest.skip(reason)
-    with TemporaryDirectory(prefix="slurm") as folder, Cluster(Path(folder)).running() as cluster:
+    with (
+        TemporaryDirectory(prefix="slurm", ignore_cleanup_errors=True) as folder,
+        Cluster(Path(folder)).running() as cluster,
+    ):
         yield cluster
 
 

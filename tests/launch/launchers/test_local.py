@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import BadInput, Interrupted, RunFailed
-from pipeline.launch.launchers import local, slots
+from pipeline.launch.launchers import local, processes, slots
 from pipeline.launch.launchers.local import Local
 from pipeline.launch.launchers.processes import run_in_process
 from pipeline.launch.launchers.slots import Slot
@@ -18,6 +18,12 @@ from tests.launch.launchers.jobs import job, place, runs
 
 CPU = {"accelerator": "cpu", "devices": 1, "threads": 1}
 TWO_CORES = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+
+
+@pytest.fixture(autouse=True)
+def _light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These jobs need nothing of what takes long to import."""
+    monkeypatch.setattr(processes, "_PRELOADED", ["pipeline.launch.launchers.base"])
 
 
 @pytest.fixture
