@@ -36,6 +36,7 @@ from pipeline.errors import (
     Diverged,
     Interrupted,
     Problem,
+    Pruned,
     RunFailed,
     listing,
     nearest,
@@ -131,6 +132,8 @@ def check(call: Call) -> "list[Stage]":
     from pipeline.compose.run_spec import load
     from pipeline.compose.stages import Stage, compose_stages, named
 
+    if (asked := call.given("sweep")) not in (None, "grid", "null"):
+        raise BadInput(Problem("sweep", f"{asked} goes over several runs, and this call is one", "-m"))
     composed = compose(call.overrides, call.config_dir)
     with locations.using(call.config_dir):  # What it recommends may lie there.
         chain = compose_stages(composed) if named(composed) else [Stage(composed, load(composed))]
@@ -158,6 +161,8 @@ def outcome(main: Callable[[], object]) -> NoReturn:
     except Interrupted as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         code = INTERRUPTED
+    except Pruned as error:
+        print(f"pruned at {error}", file=sys.stderr)
     except (Diverged, RunFailed) as error:
         print(f"failed: {error}", file=sys.stderr)
         code = FAILED
