@@ -81,8 +81,10 @@ def test_more_trials_go_on_and_another_space_is_another_search(ask: Ask) -> None
     launch = Pretend()
     more = sweep(ask(*SEARCH, "sweep.trials=7"), launch)
     assert more[:5] == few and len(more) == 7 and len(launch.ran) <= 2
-    with pytest.raises(BadInput, match=r"another space\.optimizer\.lr"):
+    with pytest.raises(BadInput, match=r"space\.optimizer\.lr was .*, and is interval\(0\.1,0\.2\) now"):
         running.prepare(ask(*SEARCH, "optimizer.lr=interval(0.1,0.2)"))
+    with pytest.raises(BadInput, match=r"with nothing where there is trainer\.max_steps=3 now"):
+        running.prepare(ask(*SEARCH, "trainer.max_steps=3", "hardware.micro_batch=4"))
 
 
 def test_equal_values_are_one_run(ask: Ask) -> None:
