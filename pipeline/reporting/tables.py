@@ -1,4 +1,4 @@
-"""What a person reads in the terminal."""
+"""What a person reads in the terminal of one run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -66,24 +66,6 @@ def show_best(metrics: Mapping[str, Any], *, chosen: bool) -> None:
     by = f" ({metrics['monitor']} {score:.4f})" if score is not None else ""
     kind = "best" if chosen and metrics.get("monitor") else "last"
     Console(soft_wrap=True, **_PLAIN).print(f"{kind}: step {metrics['best_step']:,}{of}{by}")
-
-
-def show_leaderboard(rows: Sequence[Mapping[str, Any]], varied: Mapping[str, Sequence[str]]) -> None:
-    """The jobs of a sweep, best first: what is `varied` by id, how it ended and the metric that ranks it."""
-    from rich.console import Console
-
-    metric = next((row["monitor"] for row in rows if row["monitor"]), "metric")
-    cells = [
-        [
-            row["id"],
-            row["state"],
-            _cell(row["optimized_metric"]),
-            " ".join(varied.get(row["id"], [])),
-            row["error"],
-        ]
-        for row in rows
-    ]
-    Console(**_PLAIN).print(_grid("sweep", [["run", "state", metric, "overrides", "error"], *cells]))
 
 
 def arranged(metrics: Mapping[str, Any]) -> tuple[list[list[Any]], dict[str, list[list[Any]]]]:
