@@ -9,6 +9,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pipeline.compose import locations
+from pipeline.compose.best import take_best
 from pipeline.compose.command_line import Call
 from pipeline.compose.composing import Composed, compose_all, compose_hydra, config_loader, listed
 from pipeline.compose.overrides import for_hydra, parse
@@ -27,11 +28,12 @@ def run_multirun(call: Call, task_function: Callable[[DictConfig], Any]) -> Any:
     Raises BadInput before anything is written.
     """
     version.setbase("1.3")
-    with locations.using(call.config_dir):
+    taken = take_best(call.overrides)
+    with taken.told(), locations.using(call.config_dir):
         loader = config_loader()
-        parsed = parse(call.overrides, loader)
+        parsed = parse(taken.words, loader)
         if parsed.problems:
-            check_jobs(call.overrides)
+            check_jobs(taken.words)
         settings = for_hydra(parsed.overrides, listed(loader, parsed.overrides))
         _check_hydra(compose_hydra(loader, settings, RunMode.MULTIRUN))
         hydra = Hydra(task_name=locations.PRIMARY, config_loader=loader)

@@ -144,21 +144,27 @@ def _compared(standing: Standing, best: Mapping[int, float]) -> Standing:
 
 def _row(sweep: SweepRecord, standing: Standing) -> dict[str, Any]:
     return {
-        "id": " ".join(standing.trial.runs),
-        "state": standing.state,
-        "overrides": " ".join([*sweep.common, *standing.trial.overrides]),
-        "monitor": standing.monitor,
-        "optimized_metric": standing.value,
+        **_start(sweep, standing),
         **{name: score.mean for name, score in standing.scores.items()},
         "error": standing.error,
     }
 
 
 def _row_over_seeds(sweep: SweepRecord, standing: Standing) -> dict[str, Any]:
-    row = {"trial": standing.trial.number, **_row(sweep, standing)}
-    against, error = standing.against_best, row.pop("error")
-    row["seeds"] = len(standing.by_seed)
-    for name, score in standing.scores.items():
-        row |= {f"{name}/sd": score.sd, f"{name}/low": score.low, f"{name}/high": score.high}
+    against = standing.against_best
+    row = {"trial": standing.trial.number, **_start(sweep, standing), "seeds": len(standing.by_seed)}
     row |= {"p": against.p if against else None, "pairs": against.pairs if against else None}
-    return {**row, "error": error}
+    for name, score in standing.scores.items():
+        row[name] = score.mean
+        row |= {f"{name}/sd": score.sd, f"{name}/low": score.low, f"{name}/high": score.high}
+    return {**row, "error": standing.error}
+
+
+def _start(sweep: SweepRecord, standing: Standing) -> dict[str, Any]:
+    return {
+        "id": " ".join(standing.trial.runs),
+        "state": standing.state,
+        "overrides": " ".join([*sweep.common, *standing.trial.overrides]),
+        "monitor": standing.monitor,
+        "optimized_metric": standing.value,
+    }

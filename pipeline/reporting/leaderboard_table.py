@@ -37,7 +37,13 @@ def table(board: Leaderboard) -> list[list[str]]:
         rows.append(
             [mark + name, each.state, value_text(each), *against, " ".join(each.trial.overrides), each.error]
         )
-    return [[*header, "overrides", "error"], *rows]
+    return _without_empty([[*header, "overrides", "error"], *rows])
+
+
+def _without_empty(rows: list[list[str]]) -> list[list[str]]:
+    """The columns in which something stands below the header."""
+    kept = [number for number in range(len(rows[0])) if any(row[number] for row in rows[1:])]
+    return [[row[number] for number in kept] for row in rows]
 
 
 def notes(board: Leaderboard) -> list[str]:

@@ -37,15 +37,21 @@ def show_scores(metrics: Mapping[str, Any], tables: Mapping[str, Sequence[Sequen
                 console.print(_grid(title, rows))
 
 
-def show_rows(title: str, rows: Sequence[Sequence[str]], notes: Iterable[str] = ()) -> None:
-    """A table whose first row is its header, and lines below it. Long cells are broken at spaces."""
+def show_rows(
+    title: str, rows: Sequence[Sequence[str]], notes: Iterable[str] = (), *, lines: bool = True
+) -> None:
+    """A table whose first row is its header, with ``lines`` between rows, and notes below it. Long cells are broken
+    at spaces."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_lines=True)
+    table = Table(title=title, title_justify="left", show_lines=lines)
     for number, name in enumerate(rows[0]):
         table.add_column(
-            name, style=None if number else "bold", no_wrap=max(len(row[number]) for row in rows) < 20
+            name,
+            style=None if number else "bold",
+            no_wrap=max(len(row[number]) for row in rows) < 20,
+            overflow="fold",
         )
     for row in rows[1:]:
         table.add_row(*row)

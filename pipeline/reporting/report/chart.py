@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.reporting.report.axes import Axis, axis, numbers
+from pipeline.reporting.report.axes import Axis, axis
 
 WIDTH, HEIGHT = 520, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 12, 44
@@ -27,7 +27,7 @@ class Series:
     """
 
     name: str
-    points: Sequence[tuple[Any, float]]
+    points: Sequence[tuple[Any, Any]]
     style: str = "c0"
     strength: float = 1.0
     joined: bool = True
@@ -40,7 +40,7 @@ def chart(about: str, series: Sequence[Series], x_name: str, y_name: str = "") -
     if not series:
         return Markup("")
     across = axis([x for each in series for x, _ in each.points], _LEFT, WIDTH - _RIGHT)
-    up = numbers([y for each in series for _, y in each.points], HEIGHT - _BOTTOM, _TOP)
+    up = axis([y for each in series for _, y in each.points], HEIGHT - _BOTTOM, _TOP)
     drawn = [_line(each, across, up) for each in series if each.joined]
     dots = [_dots(each, across, up) for each in series if not each.joined or len(each.points) <= 40]
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>').format(
@@ -97,10 +97,14 @@ def _dots(series: Series, across: Axis, up: Axis) -> Markup:
             across.place(x),
             up.place(y),
             belongs(series.trial),
-            f"{series.name}: {y:.6g} at {x if isinstance(x, str) else f'{x:g}'}",
+            f"{series.name}: {_shown(y)} at {_shown(x)}",
         )
         for x, y in series.points
     )
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def belongs(trial: int | None) -> Markup:

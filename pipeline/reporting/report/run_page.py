@@ -51,7 +51,7 @@ def run_page(run: RunDirectory) -> str:
         finished=manifest["state"] == FINISHED,
         error=redact_text(manifest.get("error") or ""),
         what_to_do=_what_to_do(run, manifest["state"]),
-        about=f"{manifest['task'].replace('_', ' ')} · run {manifest['id']} · {manifest['created'][:16].replace('T', ' ')}",
+        about=_about(manifest),
         cards=_cards(manifest, metrics),
         chosen=_chosen(metrics),
         overall=overall,
@@ -100,8 +100,8 @@ def _what_to_do(run: RunDirectory, state: str) -> str:
 def _cards(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The few numbers that are asked for first."""
     monitor = metrics.get("monitor")
-    tested = f"test/{monitor.rpartition('/')[2]}" if monitor else None
-    cards = [(name, f"{metrics[name]:.4f}") for name in (tested, monitor) if name in metrics]
+    asked = [f"test/{monitor.rpartition('/')[2]}", monitor] if monitor else []
+    cards = [(name, f"{metrics[name]:.4f}") for name in asked if name in metrics]
     if metrics.get("total_steps"):
         cards.append(("tested step", f"{metrics['best_step']:,} of {metrics['total_steps']:,}"))
     prepared = manifest["prepared"]
@@ -146,3 +146,8 @@ def _told(metric: str, of_split: Mapping[str, Curve]) -> str:
 def _grid(examples: Examples) -> list[list[str]]:
     names = list(dict.fromkeys(name for row in examples.rows for name in row))
     return [names, *([row.get(name, "") for name in names] for row in examples.rows)]
+
+
+def _about(manifest: Mapping[str, Any]) -> str:
+    created = manifest["created"][:16].replace("T", " ")
+    return f"{manifest['task'].replace('_', ' ')} · run {manifest['id']} · {created} UTC"
