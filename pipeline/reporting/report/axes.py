@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 # Numbers that spread further than this are shown by their magnitude.
 _WIDE = 50
+# So many different values are ticks themselves.
+_FEW = 6
 
 
 class Axis(Protocol):
@@ -23,20 +25,22 @@ class Axis(Protocol):
 
 @dataclass(frozen=True)
 class Numbers:
-    """low, high: of the values, apart from each other."""
+    """low, high: of the values, apart from each other. marks: values that are ticks, instead of round numbers."""
 
     low: float
     high: float
     start: float
     end: float
     log: bool = False
+    marks: tuple[float, ...] = ()
 
     def place(self, value: float) -> float:
         low, high, at = (math.log10(v) if self.log else v for v in (self.low, self.high, value))
         return self.start + (self.end - self.start) * (at - low) / (high - low)
 
     def ticks(self) -> list[tuple[float, str]]:
-        marks = _decades(self.low, self.high) if self.log else _round_numbers(self.low, self.high)
+        found = _decades(self.low, self.high) if self.log else _round_numbers(self.low, self.high)
+        marks = self.marks or found
         return [(self.place(mark), f"{mark:.6g}") for mark in marks]
 
 
@@ -69,10 +73,12 @@ def numbers(values: Sequence[float], start: float, end: float) -> Numbers:
     return Numbers(max(low - room, 0.0) if low >= 0 else low - room, high + room, start, end)
 
 
-def axis(values: Sequence[Any], start: float, end: float) -> Axis:
-    """Of numbers if all of them are, else of words in the order of their first appearance."""
+def axis(values: Sequence[Any], start: float, end: float, *, chosen: bool = False) -> Axis:
+    """Of numbers if all of them are, else of words in the order of their first appearance. chosen: values that
+    somebody has set, which are ticks where they are few."""
     if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-        return numbers(values, start, end)
+        scale, marks = numbers(values, start, end), sorted(set(values))
+        return replace(scale, marks=tuple(marks)) if chosen and len(marks) <= _FEW else scale
     return Words(list(dict.fromkeys(map(str, values))), start, end)
 
 

@@ -39,7 +39,7 @@ def chart(about: str, series: Sequence[Series], x_name: str, y_name: str = "") -
     series = [each for each in series if each.points]
     if not series:
         return Markup("")
-    across = axis([x for each in series for x, _ in each.points], _LEFT, WIDTH - _RIGHT)
+    across = axis([x for each in series for x, _ in each.points], _LEFT, WIDTH - _RIGHT, chosen=True)
     up = axis([y for each in series for _, y in each.points], HEIGHT - _BOTTOM, _TOP)
     drawn = [_line(each, across, up) for each in series if each.joined]
     dots = [_dots(each, across, up) for each in series if not each.joined or len(each.points) <= 40]

@@ -26,8 +26,11 @@ class Path:
 
 
 def parallel(about: str, names: Sequence[str], paths: Sequence[Path]) -> Markup:
-    """A drawing with an axis for each of ``names``, which every path has a value for."""
-    axes = {name: axis([path.values[name] for path in paths], _BOTTOM, _TOP) for name in names}
+    """A drawing with an axis for each of ``names``, which every path has a value for; the last one is the score."""
+    axes = {
+        name: axis([path.values[name] for path in paths], _BOTTOM, _TOP, chosen=name != names[-1])
+        for name in names
+    }
     across = {name: _MARGIN + number * _APART for number, name in enumerate(names)}
     lines = [
         Markup(
@@ -55,5 +58,5 @@ def parallel(about: str, names: Sequence[str], paths: Sequence[Path]) -> Markup:
     )
     width = _MARGIN * 2 + _APART * (len(names) - 1)
     return Markup(
-        '<svg viewBox="0 0 {} {}" style="min-width:{}px" role="img" aria-label="{}">{}{}</svg>'
-    ).format(width, _HEIGHT, width, about, Markup("").join(lines), drawn)
+        '<svg viewBox="0 0 {} {}" style="min-width:{}px;max-width:{}px" role="img" aria-label="{}">{}{}</svg>'
+    ).format(width, _HEIGHT, width, width * 1.25, about, Markup("").join(lines), drawn)

@@ -15,6 +15,7 @@ from pipeline.reporting.report import sweep_plots as plots
 from pipeline.reporting.report.page import render
 from pipeline.reporting.report.parameters import common_names, importances, parameters
 from pipeline.reporting.report.sweep_plots import Point
+from pipeline.reporting.statistics import Paired
 from pipeline.runs.directory import FAILED, FINISHED, write_whole
 from pipeline.runs.redaction import redact, redact_text
 from pipeline.runs.sweep_record import PRUNED
@@ -122,6 +123,13 @@ def _names(board: Leaderboard) -> list[str]:
     return list(dict.fromkeys(name for each in board.standings for name in parameters(each.trial)))
 
 
+def _verdict(against: Paired, mode: str) -> str:
+    """Over the seeds in common another can be better than what is the best over all."""
+    if not against.shown:
+        return texts.NO_DIFFERENCE
+    return "better" if ((against.difference or 0.0) > 0) == (mode == "max") else "worse"
+
+
 def _compared(board: Leaderboard) -> list[list[str]]:
     """Every configuration against the best over the seeds that they share; nothing without seeds."""
     compared = [each for each in board.standings if each.against_best and each.against_best.pairs]
@@ -134,7 +142,7 @@ def _compared(board: Leaderboard) -> list[list[str]]:
             f"{against.difference:+.4f}",
             "" if against.p is None else f"{against.p:.3g}",
             str(against.pairs),
-            "worse" if against.shown else texts.NO_DIFFERENCE,
+            _verdict(against, board.sweep.mode),
         ]
         for each in compared
         if (against := each.against_best) and against.difference is not None

@@ -47,7 +47,7 @@ def look_at(page: Path) -> Seen:
 
 # What a browser would fetch, or go to by itself, outside of the page.
 FETCHED = re.compile(
-    r"""(?:src|href|action|poster|data)\s*=\s*["']?(?!#|data:)[\w./:]|url\(|@import|fetch\(|XMLHttp"""
+    r"""(?:src|href|action|poster)\s*=\s*["']?(?!#|data:)[\w./:]|url\(|@import|fetch\(|XMLHttp"""
 )
 
 
