@@ -12,6 +12,8 @@ from pipeline.reporting.report.axes import Axis, axis
 
 WIDTH, HEIGHT = 520, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 12, 44
+# Of so few lines, and so few points each, every point is a dot that can be pointed at.
+_FEW_LINES, _FEW_POINTS = 4, 40
 # More points than pixels say no more: the mean of neighbours stands for them.
 _MOST_POINTS = 240
 _MOST_TICKS = 8
@@ -34,15 +36,23 @@ class Series:
     trial: int | None = None
 
 
-def chart(about: str, series: Sequence[Series], x_name: str, y_name: str = "") -> Markup:
-    """``about``: what a reader who cannot see it is told. Without points there is nothing to draw, and it is empty."""
+def chart(
+    about: str, series: Sequence[Series], x_name: str, y_name: str = "", *, chosen: bool = False
+) -> Markup:
+    """``about``: what a reader who cannot see it is told. chosen: somebody has set the values that go up, too.
+    Without points there is nothing to draw, and it is empty."""
     series = [each for each in series if each.points]
     if not series:
         return Markup("")
     across = axis([x for each in series for x, _ in each.points], _LEFT, WIDTH - _RIGHT, chosen=True)
-    up = axis([y for each in series for _, y in each.points], HEIGHT - _BOTTOM, _TOP)
+    up = axis([y for each in series for _, y in each.points], HEIGHT - _BOTTOM, _TOP, chosen=chosen)
     drawn = [_line(each, across, up) for each in series if each.joined]
-    dots = [_dots(each, across, up) for each in series if not each.joined or len(each.points) <= 40]
+    few = len(series) <= _FEW_LINES
+    dots = [
+        _dots(each, across, up)
+        for each in series
+        if not each.joined or (few and len(each.points) <= _FEW_POINTS)
+    ]
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>').format(
         WIDTH,
         HEIGHT,

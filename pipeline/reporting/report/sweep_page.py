@@ -18,7 +18,7 @@ from pipeline.reporting.report.sweep_plots import Point
 from pipeline.reporting.statistics import Paired
 from pipeline.runs.directory import FAILED, FINISHED, write_whole
 from pipeline.runs.redaction import redact, redact_text
-from pipeline.runs.sweep_record import PRUNED
+from pipeline.runs.sweep_record import PRUNED, SweepRecord
 
 
 def write_sweep_page(folder: Path | str, output: Path | None = None) -> Path:
@@ -49,9 +49,7 @@ def sweep_page(board: Leaderboard) -> str:
         cards=_cards(board, metric),
         best=board.best,
         best_words=shlex.join(board.best.trial.overrides) if board.best else "",
-        command=shlex.join(
-            ["python", "-m", "pipeline.train", *map(str, redact(sweep.common)), f"sweep.best={sweep.folder}"]
-        ),
+        command=_command(sweep),
         header=_header(board, metric),
         rows=[(each, _cells(board, each)) for each in board.standings],
         notes=texts.notes(board),
@@ -69,6 +67,13 @@ def sweep_page(board: Leaderboard) -> str:
     )
 
 
+def _command(sweep: SweepRecord) -> str:
+    """What trains with the winner's settings again, from where one stands."""
+    here, common = Path.cwd(), map(str, redact(sweep.common))
+    folder = sweep.folder.relative_to(here) if sweep.folder.is_relative_to(here) else sweep.folder
+    return shlex.join(["python", "-m", "pipeline.train", *common, f"sweep.best={folder}"])
+
+
 def _points(board: Leaderboard) -> list[Point]:
     scored = [each for each in board.standings if each.state == FINISHED and each.value is not None]
     return [
@@ -84,7 +89,7 @@ def _words_first(points: Sequence[Point], names: Sequence[str]) -> list[str]:
 
 def _cards(board: Leaderboard, metric: str) -> list[tuple[str, str]]:
     states = [each.state for each in board.standings]
-    cards = [(f"best {metric}", texts.value_text(board.best))] if board.best else []
+    cards = [(f"best {metric}", texts.value_text(board.best).partition(" (")[0])] if board.best else []
     cards += [("best trial", str(board.best.trial.number))] if board.best else []
     counted = {state: states.count(state) for state in dict.fromkeys([FINISHED, *states])}
     return [*cards, *((state, str(count)) for state, count in counted.items())]

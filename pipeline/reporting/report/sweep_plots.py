@@ -79,7 +79,8 @@ def plane(points: Sequence[Point], across: str, up: str, metric: str) -> Markup:
         )
         for point in reversed(points)
     ]
-    return chart(f"{up} against {across}; stronger dots have a better {metric}", dots, across, up)
+    told = f"{up} against {across}; stronger dots have a better {metric}"
+    return chart(told, dots, across, up, chosen=True)
 
 
 def coordinates(points: Sequence[Point], names: Sequence[str], metric: str) -> Markup:

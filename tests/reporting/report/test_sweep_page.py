@@ -84,7 +84,8 @@ def test_a_browser_draws_it_and_has_nothing_to_say(folder: Path):
     clicked = page.read_text().replace(
         "</body>",
         "<script>document.querySelectorAll('#leaderboard thead th')[2].click();"
-        "document.querySelector('circle[data-trial=\"3\"]').dispatchEvent(new MouseEvent('mouseover', {bubbles: true}));"
+        "const dot = document.querySelector('circle[data-trial=\"3\"]');"
+        "dot.dispatchEvent(new MouseEvent('mouseover', {bubbles: true}));"
         "</script></body>",
     )
     page.write_text(clicked)

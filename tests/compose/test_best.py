@@ -1,0 +1,58 @@
+"""`sweep.best=DIR`: the winner's words in front of a call's own."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.compose.best import take_best
+from pipeline.errors import BadInput, Problem
+from tests.sweep_folders import grid, make_sweep, trial
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    return grid(
+        tmp_path / "a sweep",
+        {"optimizer.lr=1e-05 strategy=full": 0.5, "optimizer.lr=0.01 strategy=lora": 0.75},
+    )
+
+
+def test_the_winners_words_come_first(sweep: Path):
+    given = ("task=text_classification", f"sweep.best='{sweep}'", "optimizer.lr=1")
+    assert take_best(given).words == ("optimizer.lr=0.01", "strategy=lora", *given)
+    assert take_best(given).winner == ("optimizer.lr=0.01", "strategy=lora")
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("seed=1",), ("sweep.best=null",), ("sweep.best=x", "sweep.best=null")]
+)
+def test_without_a_sweep_nothing_is_added(words: tuple[str, ...]):
+    assert take_best(words).words == words
+
+
+def test_a_folder_without_a_winner_is_refused(tmp_path: Path):
+    states = [trial(0, [], [], state="failed"), trial(1, [], [], state="pending")]
+    make_sweep(tmp_path / "s", states)
+    cases = {
+        f"sweep.best={tmp_path / 's'}": "no trial of .* has finished with a score: 1 failed, 1 pending",
+        f"sweep.best={tmp_path / 't'}": "there is no folder",
+        f"sweep.best={tmp_path}": "it has no sweep.json",
+        "sweep.best=a,b": "several values: a,b",
+    }
+    for word, what in cases.items():
+        with pytest.raises(BadInput, match=what) as raised:
+            take_best([word])
+        assert [problem.where for problem in raised.value.problems] == ["sweep.best"]
+
+
+def test_a_problem_of_a_word_that_nobody_typed_says_where_that_is_from(sweep: Path):
+    taken = take_best([f"sweep.best='{sweep}'", "optimizer.lr=-1"])
+    with pytest.raises(BadInput) as raised, taken.told():
+        raise BadInput(
+            [Problem("strategy", "no option"), Problem("optimizer.lr", "too low"), Problem("seed", "no")]
+        )
+    assert [problem.what for problem in raised.value.problems] == [
+        "no option (it is of the trial that sweep.best takes)",
+        "too low",
+        "no",
+    ]
