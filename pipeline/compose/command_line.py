@@ -36,6 +36,7 @@ from pipeline.errors import (
     Diverged,
     Interrupted,
     Problem,
+    Pruned,
     RunFailed,
     listing,
     nearest,
@@ -161,6 +162,8 @@ def outcome(main: Callable[[], object]) -> NoReturn:
     except Interrupted as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         code = INTERRUPTED
+    except Pruned as error:
+        print(f"pruned at {error}", file=sys.stderr)
     except (Diverged, RunFailed) as error:
         print(f"failed: {error}", file=sys.stderr)
         code = FAILED

@@ -9,10 +9,10 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import Interrupted, RunFailed
+from pipeline.errors import Interrupted, Pruned, RunFailed
 from pipeline.launch.machine import resolve
 from pipeline.launch.work import work
-from pipeline.runs.directory import FINISHED, INTERRUPTED, RunDirectory
+from pipeline.runs.directory import FINISHED, INTERRUPTED, PRUNED, RunDirectory
 from pipeline.runs.environment import usable_cpus
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def _torchrun(run: RunDirectory, world_size: int) -> dict[str, Any]:
         return run.metrics()
     if manifest["state"] == INTERRUPTED:
         raise Interrupted(f"all {world_size} processes left a checkpoint in {run.checkpoints}")
+    if manifest["state"] == PRUNED:
+        raise Pruned(**manifest["pruned"])
     raise RunFailed(
         manifest.get("error") or f"a process ended with code {child.returncode}; see what it printed"
     )

@@ -15,7 +15,7 @@ from pipeline.errors import BadInput, Problem
 from pipeline.launch.machine import Machine, resolve
 from pipeline.launch.schedule import Schedule, schedule
 from pipeline.launch.trained_before import check_trained_before
-from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, RUNNING, TRAINED, RunDirectory
+from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, PRUNED, RUNNING, TRAINED, RunDirectory
 from pipeline.runs.environment import environment
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def rank() -> int:
 def work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     """Bring a frozen run from wherever it stands to its end; the content of metrics.json.
 
-    Raises Interrupted when it was asked to stop (a checkpoint to go on from is written), and whatever went wrong
-    otherwise; both are recorded in the manifest.
+    Raises Pruned where a search ends the run, Interrupted when it was asked to stop (a checkpoint to go on from is
+    written), and whatever went wrong otherwise; all are recorded in the manifest.
     """
-    from pipeline.errors import Interrupted
+    from pipeline.errors import Interrupted, Pruned
     from pipeline.training import interruption
 
     if rank() != 0:
@@ -65,6 +65,9 @@ def work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
             return _work(run, spec)
         except (Interrupted, KeyboardInterrupt):
             run.update(state=INTERRUPTED)
+            raise
+        except Pruned as pruned:
+            run.update(state=PRUNED, pruned={"step": pruned.step, "why": pruned.why})
             raise
         except BaseException as error:
             run.update(state=FAILED, error=f"{type(error).__name__}: {error}")
@@ -228,6 +231,7 @@ def _mixup(spec: RunSpec, model: Any, data: TextData) -> Any:
 
 def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
     """Callbacks, and in the first process loggers."""
+    from pipeline.launch.sweeps.pruning import pruning
     from pipeline.training.checkpoint_callback import rewind
     from pipeline.training.specs import RunFacts
 
@@ -248,6 +252,7 @@ def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
     # They watch over training.
     leaves = spec.callbacks.values() if spec.train else []
     callbacks = [built for leaf in leaves if (built := leaf.build(facts)) is not None]
+    callbacks += pruning(job.run, spec, job.schedule)
     if rank() != 0:
         return callbacks, []
     loggers = [built for leaf in spec.logger.values() if (built := leaf.build(facts)) is not None]

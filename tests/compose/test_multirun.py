@@ -8,7 +8,7 @@ import pytest
 from pipeline.compose.command_line import Call
 from pipeline.compose.multirun import run_multirun
 from pipeline.errors import BadInput, Interrupted
-from pipeline.launch import sweep
+from pipeline.launch.sweeps import freezing as sweep
 
 
 @dataclass

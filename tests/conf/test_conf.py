@@ -26,6 +26,7 @@ EXPECTED = {
     "scheduler": 4,
     "stage": 3,
     "strategy": 11,
+    "sweep": 4,
     "task": 13,
     "trainer": 1,
 }

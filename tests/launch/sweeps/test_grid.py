@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.launch.sweep import Frozen, summarise
+from pipeline.launch.sweeps.freezing import Frozen, summarise
 from pipeline.runs.directory import create
 from tests.conftest import Command
 

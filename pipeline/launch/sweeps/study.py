@@ -1,0 +1,207 @@
+"""The trials of a search, in Optuna's storage. What a trial has to be is stored before anything is made of it, so that
+after a crash it is taken up again, not asked anew."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import BadInput, Problem
+from pipeline.launch.ready import Ready, get_ready
+from pipeline.launch.sweeps.asked import Asked, Job
+from pipeline.launch.sweeps.freezing import drawn_folder, freeze_job, get_all_ready
+from pipeline.launch.sweeps.locks import Locks, of_runs
+from pipeline.launch.sweeps.space import Choices, Parameter, word
+from pipeline.launch.sweeps.spec import Asha, Search
+from pipeline.launch.sweeps.trials import STARTED, Claimed, Outcome, Trial
+from pipeline.runs.directory import FAILED, FINISHED, PRUNED, RunDirectory
+from pipeline.runs.freezing import differences, run_id
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+_WORDS, _RUNS, _ERROR, _ASKED = "words", "runs", "error", "asked"
+
+
+class Study:
+    """Trials are numbered as Optuna numbers them; the words, runs and error of each are attributes of it."""
+
+    def __init__(self, asked: Asked, folder: Path, ready: Ready, study: optuna.Study) -> None:
+        assert isinstance(asked.sweep, Search)
+        self.asked, self.sweep, self.folder, self.ready, self.study = asked, asked.sweep, folder, ready, study
+        self.locks = Locks(folder)
+        self.touched: set[int] = set()
+
+    @classmethod
+    def of(cls, asked: Asked) -> Study:
+        """Check the space, make the folder and open the storage. Raises BadInput before anything is written."""
+        import optuna
+
+        from pipeline.launch.sweeps.sampling import Numbered
+        from pipeline.launch.sweeps.storage import open_storage
+
+        sweep = asked.sweep
+        assert isinstance(sweep, Search)
+        ready = check_space(asked)
+        folder = drawn_folder(asked, ready.spec).resolve()
+        storage = open_storage(sweep.storage, folder) if sweep.storage else None
+        locks = Locks(folder)
+        with locks.hold("asking"):
+            study = optuna.create_study(
+                storage=storage or open_storage(None, folder),
+                study_name=folder.name,
+                load_if_exists=True,
+                direction="minimize" if ready.schedule.mode == "min" else "maximize",
+                sampler=Numbered(asked.seed, sweep.sampler == "tpe", sweep.startup),
+            )
+            before = study.user_attrs.get(_ASKED)
+            if before is None:
+                study.set_user_attr(_ASKED, asked.identity())
+        if before is not None and (changed := differences(before, asked.identity())):
+            key, (old, new) = next(iter(changed.items()))
+            what = f"{folder} holds a search with another {key}: {old!r}, now {new!r}"
+            raise BadInput(Problem("name", what, "another name, or the same search with more trials"))
+        return cls(asked, folder, ready, study)
+
+    def claim(self, size: int) -> list[Claimed]:
+        from optuna.trial import Trial as Asking
+        from optuna.trial import TrialState
+
+        claimed: list[Claimed] = []
+        with self.locks.hold("asking"):
+            trials = self.study.get_trials(deepcopy=False)
+            for trial in trials:
+                if trial.state != TrialState.RUNNING or trial.number in self.touched or len(claimed) == size:
+                    continue
+                if lock := self.locks.take(f"trial-{trial.number}"):  # Cut off: whoever worked on it is gone.
+                    words = self._words(Asking(self.study, trial._trial_id))
+                    claimed.append(Claimed(trial.number, words, lock))
+            number = len(trials)
+            # Trials that are handed out together learn from the same ones before them, whatever was cut off.
+            while len(claimed) < size and number < self.sweep.trials:
+                if any(one.number < number - number % size for one in claimed):
+                    break
+                asking = self.study.ask()
+                lock = self.locks.take(f"trial-{asking.number}")
+                assert lock is not None, "nobody knows of it yet"
+                claimed.append(Claimed(asking.number, self._words(asking), lock))
+                number = asking.number + 1
+            self.touched |= {one.number for one in claimed}
+        return claimed
+
+    def _words(self, trial: optuna.Trial) -> list[str]:
+        from pipeline.launch.sweeps.sampling import suggest
+
+        words = trial.user_attrs.get(_WORDS)
+        if words is None:
+            words = self.asked.choose(lambda parameter: suggest(trial, parameter))
+            trial.set_user_attr(_WORDS, words)
+        return list(words)
+
+    def all_over(self) -> bool:
+        from optuna.trial import TrialState
+
+        trials = self.study.get_trials(deepcopy=False)
+        waiting = {t.number for t in trials if t.state == TrialState.RUNNING} - self.touched
+        return len(trials) >= self.sweep.trials and not waiting
+
+    def runs(self, claimed: Claimed) -> list[RunDirectory]:
+        jobs = self.asked.jobs(claimed.overrides)
+        ready = [get_ready(job.spec) for job in jobs]
+        ids = [run_id(one.spec, one.prepared) for one in ready]
+        facts: list[dict[str, Any]] = [{} for _ in jobs]
+        if isinstance(self.sweep, Asha):
+            facts[0] = {
+                "trial": claimed.number
+            }  # The first of several seeds says whether it is worth the others.
+        with self.locks.hold(*of_runs(ids)):
+            made = zip(jobs, ready, facts, strict=True)
+            runs = [freeze_job(job, one, self.folder, **fact) for job, one, fact in made]
+        self._attribute(claimed, _RUNS, [run.folder.name for run in runs])
+        return runs
+
+    def _attribute(self, claimed: Claimed, name: str, value: Any) -> None:
+        trial = self.study.get_trials(deepcopy=False)[claimed.number]
+        self.study._storage.set_trial_user_attr(trial._trial_id, name, value)
+
+    def tell(self, claimed: Claimed, outcome: Outcome) -> None:
+        from optuna.trial import TrialState
+
+        if outcome.state == FINISHED and outcome.value is None:
+            outcome = Outcome(FAILED, error=f"{self.ready.schedule.monitor} is not a number")
+        states = {FINISHED: TrialState.COMPLETE, FAILED: TrialState.FAIL, PRUNED: TrialState.PRUNED}
+        if outcome.error is not None:
+            self._attribute(claimed, _ERROR, outcome.error)
+        if state := states.get(outcome.state):
+            value = outcome.value if outcome.state == FINISHED else None
+            self.study.tell(claimed.number, value, state=state)
+
+    def all(self) -> list[Trial]:
+        return [_trial(trial) for trial in self.study.get_trials(deepcopy=False)]
+
+
+def _trial(trial: FrozenTrial) -> Trial:
+    from optuna.trial import TrialState
+
+    states = {TrialState.COMPLETE: FINISHED, TrialState.FAIL: FAILED, TrialState.PRUNED: PRUNED}
+    state = states.get(trial.state, STARTED)
+    outcome = Outcome(state, trial.value if state == FINISHED else None, trial.user_attrs.get(_ERROR))
+    return Trial(trial.number, trial.user_attrs.get(_WORDS, []), trial.user_attrs.get(_RUNS, []), outcome)
+
+
+def check_space(asked: Asked) -> Ready:
+    """Check that every value, or both ends of an interval, gives a configuration that can work; the first one, ready.
+
+    Raises BadInput for everything that is wrong with any of them. One of each choice of options is prepared.
+    """
+    jobs, problems = dict[tuple[Any, ...], Job](), dict[Problem, None]()
+    for chosen in samples(asked):
+        try:
+            for job in asked.jobs(chosen)[:1]:
+                jobs.setdefault(tuple(sorted((k, str(v)) for k, v in job.spec.choices.items())), job)
+        except BadInput as error:
+            problems.update(dict.fromkeys(error.problems))
+    if problems:
+        raise BadInput(list(problems))
+    ready = get_all_ready(list(jobs.values()))
+    for one in ready:
+        _check_measured(asked, one)
+    return ready[0]
+
+
+def samples(asked: Asked) -> list[list[str]]:
+    """Words of trials in which every combination of conditions, and every value, comes once at least."""
+    deciding = {key.partition(".")[0].lstrip("+") for key in asked.conditional}
+    groups = [p for p in asked.parameters if isinstance(p, Choices) and p.key.lstrip("+") in deciding]
+    most = max(len(p.corners) for p in asked.parameters)
+    found: dict[tuple[str, ...], None] = {}
+    there: set[str] = set()
+    for options in itertools.product(*(p.values for p in groups)):
+        fixed = dict(zip((p.key for p in groups), options, strict=True))
+        for number in range(most):
+
+            def pick(p: Parameter, number: int = number, fixed: dict[str, str] = fixed) -> str:
+                return word(p, fixed.get(p.key, p.corners[number % len(p.corners)]))
+
+            chosen = asked.choose(pick)
+            there |= {text.partition("=")[0] for text in chosen}
+            found[tuple(chosen)] = None
+    lost = [p for p in asked.parameters if p.key not in there]
+    if lost:  # Nothing knows these keys: composed with them, it is said what they may have meant.
+        found = {(*words, *(word(p, p.corners[0]) for p in lost)): None for words in list(found)[:1]}
+    return [list(words) for words in found]
+
+
+def _check_measured(asked: Asked, ready: Ready) -> None:
+    """Raises BadInput where a search would have nothing to go by."""
+    if ready.schedule.monitor is None:
+        what = "there are no validation data, so no trial has a value"
+        raise BadInput(
+            Problem("sweep", what, "data.split.validation above 0, data.validation=FILE, or sweep=random")
+        )
+    if isinstance(asked.sweep, Asha) and not ready.spec.train:
+        raise BadInput(
+            Problem("sweep", "train=false: nothing is trained that could be pruned", "sweep=optuna")
+        )
