@@ -9,6 +9,7 @@ WRITTEN = [
     "model",
     "predictions/test.jsonl",
     "README.md",
+    "report.html",
     "audit.json",
     "config.yaml",
     "logs",
@@ -21,12 +22,16 @@ def main() -> None:
     call = parse(sys.argv[1:], command="train")
     if call.multirun:
         from pipeline.compose.multirun import run_multirun
-        from pipeline.reporting.tables import show_leaderboard, show_paths
+        from pipeline.reporting.leaderboard_table import show_leaderboard
+        from pipeline.reporting.report.at_end import at_end
+        from pipeline.reporting.report.sweep_page import write_sweep_page
+        from pipeline.reporting.tables import show_paths
         from pipeline.sweep_job import train_frozen
 
         board = run_multirun(call, train_frozen)
-        show_leaderboard(board.rows, board.varied)
-        return show_paths(board.folder, ["leaderboard.csv"])
+        show_leaderboard(board)
+        at_end(lambda: write_sweep_page(board.folder))
+        return show_paths(board.folder, ["leaderboard.csv", "report.html", "best"])
 
     folder = call.given("run")
     stages = [] if folder else check(call)

@@ -1,4 +1,4 @@
-"""README.md, docs/guide.md, models.md, stages.md, export.md, reports.md and docs/data work as they stand: every command is run.
+"""README.md, the guide and other pages of docs work as they stand: every command is run.
 
 Trainings are cut short by a few more words (`SHORTER`) at the end of each call of train, plan and prepare
 that does not name a run. A comment above a block changes that: "composed only" (it needs a hub or a GPU)

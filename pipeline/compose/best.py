@@ -51,6 +51,13 @@ def take_best(overrides: Sequence[str]) -> Taken:
     return Taken((*winner, *overrides), winner)
 
 
+def best_problems(best: str | None, overrides: Sequence[str]) -> list[Problem]:
+    """What is wrong where a file asks for a winner: files are read after the words of a call are known."""
+    if best is None or any(_key(word) == KEY for word in overrides):
+        return []
+    return [Problem(KEY, f"{best} is asked for in a file", f"a word of the call: {KEY}={best}")]
+
+
 def _folder(word: str) -> str | None:
     """What the word names; None where it takes the choice back, or cannot be read, which is told with the rest."""
     try:

@@ -109,7 +109,7 @@ def environment_pairs(run: RunDirectory, manifest: Mapping[str, Any]) -> Pairs:
     if environment["commit"]:
         pairs.append(("commit", environment["commit"]))
     if manifest.get("best_of"):
-        pairs.append(("took the best of", manifest["best_of"]))
+        pairs.append(("took its settings from", f"the best of {manifest['best_of']}"))
     if stage := manifest.get("stage"):
         pairs.append(("stage", f"{stage['number']} of {stage['of']}, {stage['name']}"))
     return pairs
