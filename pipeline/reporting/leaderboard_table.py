@@ -79,5 +79,5 @@ def against_text(against: Paired | None) -> str:
         return ""
     if against.p is None:
         return f"{against.difference:+.4f} (one seed in common)"
-    said = f"p = {against.p:.2g}, {against.pairs} seeds"
+    said = f"p = {against.p:.3g}, {against.pairs} seeds"
     return f"{against.difference:+.4f} ({said})" if against.shown else f"{NO_DIFFERENCE} ({said})"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.compose.best import take_best
+from pipeline.compose.command_line import Call, check
 from pipeline.errors import BadInput, Problem
 from tests.sweep_folders import grid, make_sweep, trial
 
@@ -56,3 +57,32 @@ def test_a_problem_of_a_word_that_nobody_typed_says_where_that_is_from(sweep: Pa
         "too low",
         "no",
     ]
+
+
+def test_a_call_is_composed_with_the_winners_words_and_its_own_win(sweep: Path, here: Path):
+    (stage,) = check(Call("train", (f"sweep.best='{sweep}'", "strategy.r=3")))
+    assert (stage.spec.optimizer.lr, stage.spec.choices["strategy"], stage.spec.strategy.r) == (
+        0.01,
+        "lora",
+        3,
+    )  # type: ignore[union-attr, attr-defined]
+    assert stage.spec.sweep.best == str(sweep)
+    assert "optimizer.lr=0.01" in stage.composed.overrides
+    (stage,) = check(Call("train", ("optimizer.lr=0.5", "strategy=full", f"sweep.best='{sweep}'")))
+    assert (stage.spec.optimizer.lr, stage.spec.choices["strategy"]) == (0.5, "full")  # type: ignore[union-attr]
+
+
+def test_a_winners_word_that_no_longer_composes_is_told(sweep: Path, here: Path):
+    make_sweep(sweep, [trial(0, ["strategy=lora", "strategy.r=4"], [], value=0.5)])
+    with pytest.raises(BadInput) as raised:
+        check(Call("train", (f"sweep.best='{sweep}'", "strategy=full", "seed=-1")))
+    assert [(p.where, "of the trial" in p.what) for p in raised.value.problems] == [
+        ("strategy.r", True),
+        ("seed", False),
+    ]
+
+
+def test_a_file_cannot_ask_for_a_winner(sweep: Path, here: Path, write):
+    write("conf/experiment/again.yaml", f"# @package _global_\n# Again.\nsweep:\n  best: '{sweep}'\n")
+    with pytest.raises(BadInput, match="is asked for in a file"):
+        check(Call("train", ("experiment=again",)))

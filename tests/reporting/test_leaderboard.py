@@ -108,7 +108,7 @@ def test_what_the_terminal_says_over_seeds(over_seeds: Path, capsys, monkeypatch
     shown = capsys.readouterr().out
     half = stats.t.ppf(0.975, 2) * stats.sem(SEEDS["a"])
     assert "★ 0" in shown and f"0.8100 ± {half:.4f} (3 seeds)" in shown
-    assert "no difference shown (p = 0.67, 3 seeds)" in shown and "2 comparisons" in shown
+    assert "no difference shown (p = 0.667, 3 seeds)" in shown and "2 comparisons" in shown
     assert "name=grid" not in shown and "x=b" in shown and "as asked" in shown
 
 
