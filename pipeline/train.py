@@ -2,7 +2,7 @@
 
 import sys
 
-from pipeline.compose.command_line import check, outcome, parse
+from pipeline.compose.command_line import Call, check, outcome, parse
 
 WRITTEN = [
     "metrics.json",
@@ -17,24 +17,16 @@ WRITTEN = [
 
 
 def main() -> None:
-    """Train one run, with `stages` several one after another, or with -m a grid of runs; with `run=DIR` work in a
-    frozen run directory."""
+    """Train one run, with `stages` several one after another, with `seeds` several beside each other, or with -m a
+    sweep; with `run=DIR` work in a frozen run directory."""
     call = parse(sys.argv[1:], command="train")
     if call.multirun:
-        from pipeline.compose.multirun import run_multirun
-        from pipeline.reporting.leaderboard_table import show_leaderboard
-        from pipeline.reporting.report.at_end import at_end
-        from pipeline.reporting.report.sweep_page import write_sweep_page
-        from pipeline.reporting.tables import show_paths
-        from pipeline.sweep_job import train_frozen
-
-        board = run_multirun(call, train_frozen)
-        show_leaderboard(board)
-        at_end(lambda: write_sweep_page(board.folder))
-        return show_paths(board.folder, ["leaderboard.csv", "report.html", "best"])
+        return sweep(call)
 
     folder = call.given("run")
     stages = [] if folder else check(call)
+    if any(stage.spec.seeds for stage in stages):
+        return sweep(call)
     from pipeline.chain import prepare_chain, table
     from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_best, show_pairs, show_paths, show_rows, show_scores
@@ -55,6 +47,21 @@ def main() -> None:
         show_scores(metrics, metrics["tables"])
         show_best(metrics, chosen=run.best_checkpoint.exists())
         show_paths(run.folder, WRITTEN)
+
+
+def sweep(call: Call) -> None:
+    """Train every run of a sweep, and show the leaderboard."""
+    from pipeline.compose.multirun import run_multirun
+    from pipeline.reporting.leaderboard_table import show_leaderboard
+    from pipeline.reporting.report.at_end import at_end
+    from pipeline.reporting.report.sweep_page import write_sweep_page
+    from pipeline.reporting.tables import show_paths
+    from pipeline.sweep_job import train_frozen
+
+    board = run_multirun(call, train_frozen)
+    show_leaderboard(board)
+    at_end(lambda: write_sweep_page(board.folder))
+    show_paths(board.folder, ["leaderboard.csv", "report.html", "best", "sweep.json"])
 
 
 if __name__ == "__main__":

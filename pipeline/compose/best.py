@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -13,6 +14,7 @@ from pipeline.errors import BadInput, Problem
 from pipeline.runs.sweep_record import SweepRecord, open_sweep
 
 KEY = "sweep.best"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,15 @@ class Taken:
             typed = {_key(word) for word in self.words[len(self.winner) :]}
             keys = {_key(word) for word in self.winner} - typed
             raise BadInput([_with_origin(p) if p.where in keys else p for p in error.problems]) from error
+
+    def telling(self, make: Callable[[Sequence[str]], T]) -> Callable[[Sequence[str]], T]:
+        """``make``, with its problems told so."""
+
+        def told(words: Sequence[str]) -> T:
+            with self.told():
+                return make(words)
+
+        return told
 
 
 def take_best(overrides: Sequence[str]) -> Taken:

@@ -133,6 +133,8 @@ def check(call: Call) -> "list[Stage]":
     from pipeline.compose.run_spec import load
     from pipeline.compose.stages import Stage, compose_stages, named
 
+    if (asked := call.given("sweep")) not in (None, "grid", "null"):
+        raise BadInput(Problem("sweep", f"{asked} goes over several runs, and this call is one", "-m"))
     taken = take_best(call.overrides)
     # What it recommends may lie in the folder.
     with taken.told(), locations.using(call.config_dir):

@@ -9,11 +9,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pipeline.compose import locations
-from pipeline.compose.best import take_best
 from pipeline.compose.command_line import Call
-from pipeline.compose.composing import Composed, compose_all, compose_hydra, config_loader, listed
+from pipeline.compose.composing import compose_hydra, config_loader, listed
 from pipeline.compose.overrides import for_hydra, parse
-from pipeline.compose.run_spec import RunSpec, load
+from pipeline.compose.sweeping import read
 from pipeline.errors import BadInput, Problem
 
 SWEEPER = "hydra_plugins.hydratune.sweeper.HydratuneSweeper"
@@ -28,30 +27,15 @@ def run_multirun(call: Call, task_function: Callable[[DictConfig], Any]) -> Any:
     Raises BadInput before anything is written.
     """
     version.setbase("1.3")
-    taken = take_best(call.overrides)
-    with taken.told(), locations.using(call.config_dir):
+    with locations.using(call.config_dir):
         loader = config_loader()
-        parsed = parse(taken.words, loader)
+        parsed = parse(call.overrides, loader)
         if parsed.problems:
-            check_jobs(taken.words)
+            read(call.overrides)  # Raises them.
         settings = for_hydra(parsed.overrides, listed(loader, parsed.overrides))
         _check_hydra(compose_hydra(loader, settings, RunMode.MULTIRUN))
         hydra = Hydra(task_name=locations.PRIMARY, config_loader=loader)
         return hydra.multirun(locations.PRIMARY, task_function, settings, with_log_configuration=False)
-
-
-def check_jobs(overrides: list[str] | tuple[str, ...]) -> list[tuple[Composed, RunSpec]]:
-    """Every job of a sweep, composed and checked. Raises one BadInput with the problems of all of them."""
-    jobs: list[tuple[Composed, RunSpec]] = []
-    problems: dict[Problem, None] = {}
-    for composed in compose_all(overrides):
-        try:
-            jobs.append((composed, load(composed)))
-        except BadInput as error:
-            problems.update(dict.fromkeys(error.problems))
-    if problems:
-        raise BadInput(list(problems))
-    return jobs
 
 
 def _check_hydra(config: DictConfig) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
 from pipeline.compose import locations
+from pipeline.compose.best import take_best
 from pipeline.compose.composing import Composed, compose, compose_all, config_loader
 from pipeline.compose.existing import has
 from pipeline.compose.frozen import frozen_files
@@ -24,10 +25,15 @@ _WHOLE = re.compile(r"interval\(\s*(start=)?[+-]?\d+\s*,\s*(end=)?[+-]?\d+\s*\)"
 
 
 def read(texts: Sequence[str]) -> Asked:
-    """What the overrides of ``-m`` ask for. Raises BadInput for all that is wrong with the space."""
+    """What the overrides of ``-m`` ask for, the winner of another sweep included. Raises BadInput for all that is
+    wrong with the space."""
+    taken = take_best(texts)
+    texts = taken.words
     parsed = parse(texts, config_loader())
     if parsed.problems:
-        compose_all(texts)  # Raises them with what is wrong in the jobs.
+        if all(o.is_discrete_sweep() for o in parsed.overrides if o.is_sweep_override()):
+            compose_all(texts)  # Raises them with what is wrong in the jobs.
+        raise BadInput(parsed.problems)
     typed = [override for override in parsed.overrides if not override.is_hydra_override()]
     base = compose([override.input_line or "" for override in typed if not override.is_sweep_override()])
     values, _ = resolve(base.config)
@@ -39,7 +45,8 @@ def read(texts: Sequence[str]) -> Asked:
         raise BadInput([*problems, *wrong])
     overrides = [*_of_space(sweep, typed, problems), *typed]
     varying = [override for override in overrides if override.is_sweep_override()]
-    _check(varying, sweep, root.seeds, problems)
+    if not problems:
+        _check(varying, sweep, root.seeds, problems)
     if problems:
         raise BadInput(problems)
     words = [word for override in overrides for word in _word(override, sweep)]
@@ -50,8 +57,8 @@ def read(texts: Sequence[str]) -> Asked:
         seed=root.seed,
         name=str(name) if name else None,
         words=(*words, *(["seeds=null"] if _seeds_of_files(typed, root.seeds) else [])),
-        job=job,
-        present=present,
+        job=taken.telling(job),
+        present=Present(),
         conditional=_conditional(varying),
     )
 
@@ -62,10 +69,21 @@ def job(words: Sequence[str]) -> Job:
     return Job(load(composed), frozen_files(composed), composed.overrides)
 
 
-def present(words: Sequence[str], keys: Collection[str]) -> set[str]:
-    """Those of ``keys`` that a configuration of these words has."""
-    composed = compose(words)
-    return {key for key in keys if has(composed, key)}
+class Present:
+    """Which keys a configuration has. That follows from the options alone, so each choice of them is composed once."""
+
+    def __init__(self) -> None:
+        self.composed: dict[tuple[str, ...], Composed] = {}
+
+    def __call__(self, words: Sequence[str], keys: Collection[str]) -> set[str]:
+        options = tuple(word for word in words if locations.is_group(_group(word)))
+        if options not in self.composed:
+            self.composed[options] = compose(options)
+        return {key for key in keys if has(self.composed[options], key)}
+
+
+def _group(word: str) -> str:
+    return word.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
 def _alone(words: Sequence[str]) -> Composed:

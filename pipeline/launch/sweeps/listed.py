@@ -13,7 +13,7 @@ from pipeline.launch.sweeps.freezing import drawn_folder, freeze_job, get_all_re
 from pipeline.launch.sweeps.locks import Locks
 from pipeline.launch.sweeps.space import Choices, word
 from pipeline.launch.sweeps.spec import Grid, Random
-from pipeline.launch.sweeps.trials import Claimed, Outcome, Trial, outcome_of
+from pipeline.launch.sweeps.trials import PENDING, STARTED, Claimed, Outcome, Trial, outcome_of
 from pipeline.runs.directory import RunDirectory
 from pipeline.runs.freezing import run_id
 
@@ -27,6 +27,7 @@ class Listed:
         self.folder, self.ready, self.trials = folder, ready, list(trials)
         self.locks = Locks(folder)
         self.touched: set[int] = set()
+        self.at_work: set[int] = set()
 
     @classmethod
     def of(cls, asked: Asked) -> Listed:
@@ -57,6 +58,7 @@ class Listed:
                     break
                 if number not in self.touched and (lock := self.locks.take(f"trial-{number}")):
                     self.touched.add(number)
+                    self.at_work.add(number)
                     claimed.append(Claimed(number, words, lock))
         return claimed
 
@@ -67,13 +69,17 @@ class Listed:
         return self.trials[claimed.number][1]
 
     def tell(self, claimed: Claimed, outcome: Outcome) -> None:
-        """The directories say it."""
+        self.at_work.discard(claimed.number)  # The directories say the rest.
 
     def all(self) -> list[Trial]:
         return [
-            Trial(number, words, [run.folder.name for run in runs], outcome_of(runs))
+            Trial(number, words, [run.folder.name for run in runs], self._outcome(number, runs))
             for number, (words, runs) in enumerate(self.trials)
         ]
+
+    def _outcome(self, number: int, runs: list[RunDirectory]) -> Outcome:
+        outcome = outcome_of(runs)
+        return Outcome(STARTED) if outcome.state == PENDING and number in self.at_work else outcome
 
 
 def grid(asked: Asked) -> list[list[str]]:

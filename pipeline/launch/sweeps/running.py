@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from pipeline.errors import Interrupted
 from pipeline.launch.sweeps.asked import Asked
@@ -14,13 +16,14 @@ from pipeline.launch.sweeps.record import Recorder
 from pipeline.launch.sweeps.spec import Asha, Search
 from pipeline.launch.sweeps.study import Study
 from pipeline.launch.sweeps.trials import OVER
+from pipeline.launch.sweeps.wandb_summary import log_summary
 from pipeline.launch.sweeps.working import Launch, Worker
 from pipeline.reporting.leaderboard import Leaderboard, write
 
 # Seconds between two looks at what other processes do.
 _LOOK = 0.5
-# Threads that wait for a launcher, where it is left to it how many jobs run at a time.
-_MOST = 64
+# Seconds between two records, while many jobs run.
+_WATCH = 5.0
 
 
 def prepare(asked: Asked) -> Listed | Study:
@@ -49,18 +52,46 @@ def run(asked: Asked, trials: Listed | Study, launch: Launch) -> Leaderboard:
         changed=changed,
     )
     changed()
-    size = asked.sweep.jobs or (1 if isinstance(trials, Study) else max(len(trials.trials), 1))
-    if launch.here:
-        _loop(worker, 1)  # One after another, so what is not begun yet is left to other processes.
-    elif launch.concurrent and size > 1:
-        _pool(worker, min(size, _MOST))
-    else:
-        _loop(worker, size)
-    changed()
+    try:
+        _work(worker, asked, trials)
+    finally:
+        changed()
     board = write(trials.folder)
+    log_summary(trials.ready.spec, trials.folder, recorder.write())
     if left := [trial.number for trial in trials.all() if trial.outcome.state not in OVER]:
         raise Interrupted(f"{len(left)} trials are not over: the same command goes on with them")
     return board
+
+
+def _work(worker: Worker, asked: Asked, trials: Listed | Study) -> None:
+    if worker.launch.here:
+        _loop(worker, 1)  # One after another, so what is not begun yet is left to other processes.
+    elif asked.sweep.jobs is None:
+        with _watching(worker.changed):
+            _loop(worker, 1 if isinstance(trials, Study) else max(len(trials.trials), 1))
+    elif worker.launch.concurrent:
+        _pool(worker, asked.sweep.jobs)
+    else:
+        with _watching(worker.changed):
+            _loop(worker, asked.sweep.jobs)
+
+
+@contextmanager
+def _watching(changed: Callable[[], object]) -> Iterator[None]:
+    """Keep the record up to date while a launcher works on many jobs in one go."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_WATCH):
+            changed()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _loop(worker: Worker, size: int, stop: threading.Event | None = None) -> None:

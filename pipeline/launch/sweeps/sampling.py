@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
+# Of a drawn number: more say nothing, and nobody can read them.
+_DIGITS = 4
+
 
 class Numbered(BaseSampler):
     """TPE or random draws, of each parameter by itself (which leaves room for those that not every trial has), with
@@ -49,7 +52,8 @@ def suggest(trial: Trial, parameter: Parameter) -> str:
         return word(parameter, trial.suggest_categorical(parameter.key, parameter.values))
     low, high, log, step = parameter.low, parameter.high, parameter.log, parameter.step
     if parameter.whole:
-        return word(
-            parameter, trial.suggest_int(parameter.key, int(low), int(high), log=log, step=int(step or 1))
-        )
-    return word(parameter, trial.suggest_float(parameter.key, low, high, log=log, step=step))
+        number: float = trial.suggest_int(parameter.key, int(low), int(high), log=log, step=int(step or 1))
+    else:
+        number = trial.suggest_float(parameter.key, low, high, log=log, step=step)
+        number = min(max(float(f"{number:.{_DIGITS}g}"), low), high)
+    return word(parameter, number)

@@ -45,13 +45,15 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
     if url is None:
         journal = folder / JOURNAL
         return JournalStorage(JournalFileBackend(str(journal), lock_obj=_Whole(journal)))
+    from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         return RDBStorage(url)
     except ImportError as error:
-        what = f"needs a package that is not installed: {error.name or error}"
-        raise BadInput(Problem("sweep.storage", what, f"pip install {error.name or '…'}")) from error
+        driver = make_url(url).get_driver_name()
+        what = f"needs the package {driver}, which is not installed"
+        raise BadInput(Problem("sweep.storage", what, f"pip install {driver}")) from error
     except (SQLAlchemyError, ValueError) as error:
         what = f"the database cannot be opened: {redact_text(str(error).splitlines()[0])}"
         raise BadInput(Problem("sweep.storage", what, "the URL of a database that can be reached")) from error

@@ -1,12 +1,13 @@
 """A grid through the whole program: frozen first, a failing job ends no other, the same call goes on."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
+from pipeline.launch.sweeps.summary import summarise
 
-from pipeline.launch.sweeps.freezing import Frozen, summarise
-from pipeline.runs.directory import create
+from pipeline.runs.directory import create, write_whole
 from tests.conftest import Command
 
 FAILING = '''
@@ -50,10 +51,16 @@ def test_a_failing_job_ends_no_other(small: list[str], command: Command, tmp_pat
     assert float(rows[0]["optimized_metric"]) >= float(rows[1]["optimized_metric"])
     before = {path: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")}
     assert len(before) == 2
-    assert f"{sweep.relative_to(tmp_path)}\n  leaderboard.csv" in done.stdout
+    assert f"{sweep.relative_to(tmp_path)}\n  leaderboard.csv\n  sweep.json" in done.stdout
     assert " callbacks.fails.when=True seed=0 " in done.stdout
     assert "name=grid" not in done.stdout and "name=grid" in rows[0]["overrides"]
+    assert done.stderr.count("is tried again (1 of 1): RuntimeError: as asked") == 2
+    record = json.loads((sweep / "sweep.json").read_text())
+    assert [trial["state"] for trial in record["trials"]] == ["failed", "failed", "finished", "finished"]
+    assert record["space"] == {"callbacks.fails.when": "true,false", "seed": "0,1"}
+    assert "name=grid" in record["common"] and record["trials"][3]["overrides"][1] == "seed=1"
     again = command("train", *keys)
+    assert again.stderr.count("is not tried again") == again.stderr.count("had finished") == 2
     assert {path: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")} == before, again.stderr
 
 
@@ -66,11 +73,21 @@ def test_a_mistake_in_any_job_stops_all_before_the_first(
     assert not (tmp_path / "outputs").exists()
 
 
-def test_overrides_that_every_job_has_are_told_apart(tmp_path: Path) -> None:
+def test_the_leaderboard_tells_what_varies_from_what_all_have(tmp_path: Path) -> None:
     overrides = [["data.train=a b.csv", "seed=0"], ["data.train=a b.csv", "seed=1", "strategy=full"]]
-    runs = [create(tmp_path, name, {}, {"id": name}) for name in ("a1", "b2")]
-    board = summarise(Frozen(tmp_path, runs, overrides))
-    assert board.varied == {"a1": ["seed=0"], "b2": ["seed=1", "strategy=full"]}
+    trials = []
+    for number, (name, given) in enumerate(zip(("a1", "b2"), overrides, strict=True)):
+        create(tmp_path, name, {"overrides.yaml": json.dumps(given)}, {"id": name})
+        trials.append({"number": number, "overrides": given[1:], "runs": [name], "state": "pending"})
+    lost = {"number": 2, "overrides": ["seed=2"], "runs": [], "state": "failed", "error": "no such file"}
+    sweep = {"mode": "max", "seeds": None, "trials": [*trials, lost], "common": ["data.train=a b.csv"]}
+    write_whole(tmp_path / "sweep.json", json.dumps(sweep))
+    board = summarise(tmp_path)
+    assert board.varied == {"a1": ["seed=0"], "b2": ["seed=1", "strategy=full"], "trial 2": ["seed=2"]}
     with (tmp_path / "leaderboard.csv").open() as file:
-        written = {row["id"]: row["overrides"] for row in csv.DictReader(file)}
-    assert written == {name: " ".join(given) for name, given in zip(("a1", "b2"), overrides, strict=True)}
+        written = {row["id"]: (row["overrides"], row["error"]) for row in csv.DictReader(file)}
+    assert written == {
+        "a1": ("data.train=a b.csv seed=0", ""),
+        "b2": ("data.train=a b.csv seed=1 strategy=full", ""),
+        "trial 2": ("data.train=a b.csv seed=2", "no such file"),
+    }
