@@ -33,6 +33,11 @@ class Standing:
     error: str = ""
 
     @property
+    def name(self) -> str:
+        """The ids of its runs; of a trial that no run could be made of, its number."""
+        return " ".join(self.trial.runs) or f"trial {self.trial.number}"
+
+    @property
     def value(self) -> float | None:
         """Of the optimized metric; of a pruned run the last that it had."""
         if self.by_seed:
@@ -162,7 +167,7 @@ def _row_over_seeds(sweep: SweepRecord, standing: Standing) -> dict[str, Any]:
 
 def _start(sweep: SweepRecord, standing: Standing) -> dict[str, Any]:
     return {
-        "id": " ".join(standing.trial.runs),
+        "id": standing.name,
         "state": standing.state,
         "overrides": " ".join([*sweep.common, *standing.trial.overrides]),
         "monitor": standing.monitor,

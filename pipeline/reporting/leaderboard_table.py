@@ -31,7 +31,7 @@ def table(board: Leaderboard) -> list[list[str]]:
     ]
     rows = []
     for each in board.standings:
-        name = str(each.trial.number) if seeds else " ".join(each.trial.runs) or f"trial {each.trial.number}"
+        name = str(each.trial.number) if seeds else each.name
         mark = f"{BEST} " if each is board.best else ""
         against = [against_text(each.against_best)] if seeds else []
         rows.append(
