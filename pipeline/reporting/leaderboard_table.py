@@ -48,17 +48,21 @@ def _without_empty(rows: list[list[str]]) -> list[list[str]]:
 
 def notes(board: Leaderboard) -> list[str]:
     """What has to be known to read the table."""
-    lines = [f"{BEST} the best"] if board.best else ["nothing has finished with a score"]
-    if board.sweep.seeds is not None and board.best:
-        lines[0] += "; ±: 95 % interval of the mean over seeds (Student's t)"
-        compared = [each for each in board.standings if each.against_best and each.against_best.p is not None]
-        if compared:
-            count = len(compared)
-            lines.append(
-                f"p: paired t-test over the seeds in common, {count} comparison{'s' * (count != 1)}, not corrected "
-                f"for their number; {SIGNIFICANT} or more is told as '{NO_DIFFERENCE}'"
-            )
-    return lines
+    if board.best is None:
+        return ["nothing has finished with a score"]
+    return [f"{BEST} the best", *about_seeds(board)]
+
+
+def about_seeds(board: Leaderboard) -> list[str]:
+    """What intervals and comparisons are; nothing without seeds."""
+    if board.sweep.seeds is None or board.best is None:
+        return []
+    count = sum(each.against_best is not None and each.against_best.p is not None for each in board.standings)
+    compared = (
+        f"p: paired t-test over the seeds in common, {count} comparison{'s' * (count != 1)}, not corrected for their "
+        f"number; {SIGNIFICANT} or more is told as '{NO_DIFFERENCE}'"
+    )
+    return ["±: 95 % interval of the mean over seeds (Student's t)", *([compared] if count else [])]
 
 
 def value_text(standing: Standing) -> str:

@@ -52,7 +52,7 @@ def sweep_page(board: Leaderboard) -> str:
         command=_command(sweep),
         header=_header(board, metric),
         rows=[(each, _cells(board, each)) for each in board.standings],
-        notes=texts.notes(board),
+        notes=texts.about_seeds(board),
         history=plots.history(points, metric, sweep.mode) if points else "",
         curves=plots.all_curves(board, metric),
         metric=metric,
