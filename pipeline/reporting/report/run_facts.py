@@ -23,28 +23,19 @@ _CHOSEN = ("task", "model", "data", "strategy", "optimizer", "scheduler", "exper
 
 def data_pairs(manifest: Mapping[str, Any]) -> Pairs:
     prepared = manifest["prepared"]
-    counts = {
-        "rows": prepared["rows"],
-        "tokens": prepared["tokens"],
-        "cut short": {split: count for split, count in prepared["truncated"].items() if count},
-        "left out": {
-            split: sum(each.values()) if isinstance(each, dict) else each
-            for split, each in prepared["skipped"].items()
-        },
-    }
+    cut = {split: count for split, count in prepared["truncated"].items() if count}
+    by_split = {"rows": prepared["rows"], "tokens": prepared["tokens"], "cut short": cut}
     return [
         ("data", str(manifest["choices"]["data"])),
-        *((name, _counted(each)) for name, each in counts.items() if each),
+        *((name, _counted(counts)) for name, counts in by_split.items() if counts),
+        *([("left out", _counted(skipped))] if (skipped := prepared.get("skipped")) else []),
         ("longest row", f"{prepared['longest']:,} tokens"),
         ("fingerprint", prepared["data_fingerprint"]),
     ]
 
 
-def _counted(counts: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{count:,} {split}" if isinstance(count, int) else f"{count} {split}"
-        for split, count in counts.items()
-    )
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
 def class_rows(manifest: Mapping[str, Any]) -> list[list[Any]]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Plot = tuple[str, "Markup", list[tuple[str, str]]]
 # A table of counts that is drawn as one.
 _MATRIX = "confusion_matrix"
+# Of a table: of a thousand classes nobody looks at a million counts.
+_MOST_CELLS = 4_000
 
 
 def write_run_page(run: RunDirectory, output: Path | None = None) -> Path:
@@ -39,7 +41,9 @@ def run_page(run: RunDirectory) -> str:
         hint = f"python -m pipeline.train resume={run.folder} starts it"
         raise BadInput(Problem("run", f"{run.folder} has not started yet", hint))
     overall, by_class = arranged(metrics) if metrics else ([["metric"]], {})
-    tables = metrics.get("tables", {})
+    tested = {name: rows for name, rows in metrics.get("tables", {}).items() if name.startswith("test/")}
+    tables = {name: rows for name, rows in tested.items() if len(rows) * len(rows[0]) <= _MOST_CELLS}
+    left_out = [name for name in tested if name not in tables]
     examples = worst(run.predictions / "test.jsonl")
     audit = run_facts.audit_rows(run)
     return render(
@@ -58,12 +62,9 @@ def run_page(run: RunDirectory) -> str:
         by_class={
             split: rows for split, rows in by_class.items() if split == "test" or "test" not in by_class
         },
-        matrices={name: rows for name, rows in tables.items() if name == f"test/{_MATRIX}"},
-        tables={
-            name: rows
-            for name, rows in tables.items()
-            if name.startswith("test/") and not name.endswith(_MATRIX)
-        },
+        matrices={name: rows for name, rows in tables.items() if name.endswith(_MATRIX)},
+        tables={name: rows for name, rows in tables.items() if not name.endswith(_MATRIX)},
+        left_out=left_out,
         plots=list(_plots(run, metrics.get("monitor") or "")),
         no_curves="There are no csv logs of this run (logger=csv writes them).",
         examples=examples,

@@ -54,6 +54,14 @@ def test_secrets_are_hidden(copied: RunDirectory):
     assert "verysecret" not in page and "seed=1" in page and "hub_token: &#39;***&#39;" in page
 
 
+def test_of_very_many_classes_there_is_no_matrix(copied: RunDirectory):
+    metrics, names = copied.metrics(), [str(number) for number in range(300)]
+    metrics["tables"]["test/confusion_matrix"] = [["true", *names], *([name, *range(300)] for name in names)]
+    (copied.folder / "metrics.json").write_text(json.dumps(metrics))
+    page = run_page(copied)
+    assert "Too large for a page" in page and len(page) < 150_000
+
+
 def test_a_run_that_failed_says_how_and_what_to_do(copied: RunDirectory):
     for name in ("metrics.json", "predictions/test.jsonl", "report.html"):
         (copied.folder / name).unlink()
