@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pipeline.errors import BadInput, Problem
 from pipeline.reporting import leaderboard_table as texts
@@ -25,12 +26,14 @@ def write_sweep_page(folder: Path | str, output: Path | None = None) -> Path:
     """Write the page of a sweep, by default into its folder as report.html. Raises BadInput as `sweep_page` does."""
     board = read(folder)
     target = output or board.folder / "report.html"
-    write_whole(target, sweep_page(board))
+    beside = target.parent.resolve() == board.folder
+    write_whole(target, sweep_page(board, beside=beside))
     return target
 
 
-def sweep_page(board: Leaderboard) -> str:
-    """The page. Raises BadInput where no trial has ended yet, in whatever way."""
+def sweep_page(board: Leaderboard, *, beside: bool = False) -> str:
+    """The page; ``beside`` the runs it has links to theirs. Raises BadInput where no trial has ended yet, in whatever
+    way."""
     sweep = board.sweep
     ended = [each for each in board.standings if each.state in (FINISHED, PRUNED, FAILED)]
     if not ended:
@@ -51,7 +54,8 @@ def sweep_page(board: Leaderboard) -> str:
         best_words=shlex.join(board.best.trial.overrides) if board.best else "",
         command=_command(sweep),
         header=_header(board, metric),
-        rows=[(each, _cells(board, each)) for each in board.standings],
+        rows=[(each, _cells(board, each), _pages(each) if beside else []) for each in board.standings],
+        beside=beside,
         notes=texts.about_seeds(board),
         history=plots.history(points, metric, sweep.mode) if points else "",
         curves=plots.all_curves(board, metric),
@@ -114,6 +118,12 @@ def _cells(board: Leaderboard, standing: Standing) -> list[Any]:
         *(texts.interval_text(score) if score else "" for score in scores),
         *(values.get(name, "") for name in _names(board)),
     ]
+
+
+def _pages(standing: Standing) -> list[tuple[str, str]]:
+    """The pages of its runs: what they are called, and where they are from the sweep's folder."""
+    there = [run for run in standing.runs if (run.folder / "report.html").is_file()]
+    return [(run.folder.name, quote(f"{run.folder.name}/report.html")) for run in there]
 
 
 def _scores(board: Leaderboard) -> list[str]:

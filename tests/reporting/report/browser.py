@@ -45,9 +45,9 @@ def look_at(page: Path) -> Seen:
     return Seen(done.stdout, re.findall(r"CONSOLE.*", done.stderr))
 
 
-# What a browser would fetch, or go to by itself, outside of the page.
+# What a browser would fetch outside of the page; a link waits for a click.
 FETCHED = re.compile(
-    r"""(?:src|href|action|poster)\s*=\s*["']?(?!#|data:)[\w./:]|url\(|@import|fetch\(|XMLHttp"""
+    r"""(?:src|(?<!<a )href|action|poster)\s*=\s*["']?(?!#|data:)[\w./:]|url\(|@import|fetch\(|XMLHttp"""
 )
 
 

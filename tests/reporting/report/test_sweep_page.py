@@ -43,6 +43,12 @@ def test_it_says_who_has_won_and_what_mattered(folder: Path):
     assert len(page) < 300_000
 
 
+def test_beside_its_runs_it_leads_to_their_pages(folder: Path, tmp_path: Path):
+    (folder / "run3/report.html").touch()
+    assert write_sweep_page(folder).read_text().count('<a href="run3/report.html">run3</a>') == 1
+    assert "/report.html" not in write_sweep_page(folder, tmp_path / "other.html").read_text()
+
+
 def test_few_trials_have_a_page_without_importance(tmp_path: Path):
     page = write_sweep_page(grid(tmp_path / "s", {"seed=0": 0.5})).read_text()
     assert "needs two of them" in page and "best trial" in page and "<polyline" in page
