@@ -62,7 +62,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """created, running, trained, finished, failed or interrupted."""
+        """created, running, trained, finished, failed, interrupted or pruned."""
         return self.directory.state
 
     @property

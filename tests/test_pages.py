@@ -1,4 +1,4 @@
-"""README.md, the guide and other pages of docs work as they stand: every command is run.
+"""README.md, docs/data and the pages beside the guide work as they stand: every command is run.
 
 Trainings are cut short by a few more words (`SHORTER`) at the end of each call of train, plan and prepare
 that does not name a run. A comment above a block changes that: "composed only" (it needs a hub or a GPU)
@@ -32,6 +32,7 @@ PAGES = (
     ROOT / "docs/stages.md",
     ROOT / "docs/export.md",
     ROOT / "docs/reports.md",
+    ROOT / "docs/sweeps.md",
     *DATA,
 )
 # Of their own test, beside the tasks.
@@ -104,6 +105,7 @@ def test_commands_run(block: Block, folder: Path):
         " -m strategy=lora,full seed=0,1": 4,
         " -m experiment=": 2,
         " -m strategy=frozen": 2,
+        " -m sweep=": 3,
         "--help": 0,
         "--cfg": 0,
     }
@@ -187,7 +189,7 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
             f"docs/{name}.md"
             for name in (
                 *("guide", "options", "models", "stages", "strategies", "frozen_part", "export", "reports"),
-                *("extending", "decisions"),
+                *("sweeps", "extending", "decisions"),
             )
         ),
         *TASK_PAGES,

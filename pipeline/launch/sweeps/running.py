@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 
 from pipeline.errors import Interrupted
 from pipeline.launch.sweeps.asked import Asked
@@ -111,7 +112,8 @@ def _pool(worker: Worker, size: int) -> None:
 
     stop = threading.Event()
     with interruption.listening(), ThreadPoolExecutor(size) as pool:
-        places = [pool.submit(_loop, worker, 1, stop) for _ in range(size)]
+        # Where configuration files are looked for is kept in a context, which a thread has of its own.
+        places = [pool.submit(copy_context().run, _loop, worker, 1, stop) for _ in range(size)]
         while not all(place.done() for place in places):
             broken = any(place.done() and place.exception() for place in places)
             if broken or interruption.requested():

@@ -3,6 +3,7 @@ after a crash it is taken up again, not asked anew."""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ class Study:
         self.asked, self.sweep, self.folder, self.ready, self.study = asked, asked.sweep, folder, ready, study
         self.locks = Locks(folder)
         self.touched: set[int] = set()
+        self.composing = threading.Lock()  # Hydra composes with state that all threads share.
 
     @classmethod
     def of(cls, asked: Asked) -> Study:
@@ -95,7 +97,8 @@ class Study:
 
         words = trial.user_attrs.get(_WORDS)
         if words is None:
-            words = self.asked.choose(lambda parameter: suggest(trial, parameter))
+            with self.composing:
+                words = self.asked.choose(lambda parameter: suggest(trial, parameter))
             trial.set_user_attr(_WORDS, words)
         return list(words)
 
@@ -107,8 +110,9 @@ class Study:
         return len(trials) >= self.sweep.trials and not waiting
 
     def runs(self, claimed: Claimed) -> list[RunDirectory]:
-        jobs = self.asked.jobs(claimed.overrides)
-        ready = [get_ready(job.spec) for job in jobs]
+        with self.composing:
+            jobs = self.asked.jobs(claimed.overrides)
+            ready = [get_ready(job.spec) for job in jobs]
         ids = [run_id(one.spec, one.prepared) for one in ready]
         facts: list[dict[str, Any]] = [{} for _ in jobs]
         if isinstance(self.sweep, Asha):

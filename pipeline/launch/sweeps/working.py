@@ -73,7 +73,7 @@ class Worker:
     def _tell(self, claimed: Claimed, outcome: Outcome) -> None:
         self.trials.tell(claimed, outcome)
         if outcome.state == FAILED:
-            say(f"{claimed.name} failed: {(outcome.error or '').splitlines()[0]}")
+            say(f"{claimed.name} failed: {_first_line(outcome.error)}")
         self.changed()
 
     def _is_pending(self, run: RunDirectory, claimed: Claimed) -> bool:
@@ -90,8 +90,7 @@ class Worker:
 
     def _tries_again(self, run: RunDirectory, what: str) -> bool:
         manifest = run.manifest()
-        used, error = manifest.get("retries", 0), (manifest.get("error") or "").splitlines()
-        why = error[0] if error else "no error was left"
+        used, why = manifest.get("retries", 0), _first_line(manifest.get("error"))
         if used >= self.retries:
             say(f"{what} is not tried again, sweep.retries={self.retries}: {why}")
             return False
@@ -122,6 +121,10 @@ class Worker:
             return
         said = f"{type(error).__name__}: {error}" if error else "its process ended without a word"
         run.update(state=FAILED, error=said)
+
+
+def _first_line(error: str | None) -> str:
+    return (error or "no error was left").splitlines()[0]
 
 
 def say(text: str) -> None:
