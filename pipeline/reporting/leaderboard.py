@@ -71,6 +71,7 @@ class Leaderboard:
         first = next(iter(self.standings), None)
         return first if first and first.by_seed else None
 
+    @property
     def rows(self) -> list[dict[str, Any]]:
         """Those of leaderboard.csv: one a run, or with seeds one a configuration."""
         make = _row if self.sweep.seeds is None else _row_over_seeds
@@ -83,7 +84,7 @@ def write(folder: Path | str) -> Leaderboard:
     The best comes first, what failed last, with its error. Raises BadInput for a folder that is no sweep's.
     """
     board = read(folder)
-    rows = board.rows()
+    rows = board.rows
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
