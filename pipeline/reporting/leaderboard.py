@@ -11,8 +11,8 @@ from typing import Any
 
 from pipeline.reporting.best_link import point_to, remove
 from pipeline.reporting.statistics import Paired, Summary, paired, summary
-from pipeline.runs.directory import FINISHED, RunDirectory, write_whole
-from pipeline.runs.sweep_record import PRUNED, SweepRecord, Trial, open_sweep
+from pipeline.runs.directory import FINISHED, PRUNED, RunDirectory, write_whole
+from pipeline.runs.sweep_record import SweepRecord, Trial, open_sweep
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Standing:
     """One configuration. scores: by full name, over its finished runs. by_seed: its optimized metric.
 
     against_best: compared with the best configuration over the seeds they share; None for the best itself, and in a
-    sweep without seeds.
+    sweep without seeds. error: or why a search has ended it.
     """
 
     trial: Trial
@@ -69,7 +69,7 @@ class Leaderboard:
     def best(self) -> Standing | None:
         """What has won; None before anything has finished with a value."""
         first = next(iter(self.standings), None)
-        return first if first and first.by_seed else None
+        return first if first and first.state == FINISHED and first.by_seed else None
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ def _standing(sweep: SweepRecord, trial: Trial) -> Standing:
             by_seed[manifest.get("result_relevant", {}).get("seed", number)] = value
     # With one run, its directory says most exactly how it stands.
     alone = sweep.seeds is None and trial.state != PRUNED and len(manifests) == 1
-    errors = [trial.error, *(manifest.get("error") for manifest in manifests)]
+    ends = [end for manifest in manifests for end in (manifest.get("error"), _why_pruned(manifest))]
     return Standing(
         trial,
         runs,
@@ -140,8 +140,12 @@ def _standing(sweep: SweepRecord, trial: Trial) -> Standing:
         next((of_run["monitor"] for of_run in metrics if of_run.get("monitor")), None),
         {name: summary(numbers) for name, numbers in values.items()},
         by_seed,
-        error=next((error for error in errors if error), ""),
+        error=next((end for end in (trial.error, *ends) if end), ""),
     )
+
+
+def _why_pruned(manifest: Mapping[str, Any]) -> str | None:
+    return manifest["pruned"]["why"] if manifest["state"] == PRUNED else None
 
 
 def _compared(standing: Standing, best: Mapping[int, float]) -> Standing:

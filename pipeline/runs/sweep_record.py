@@ -12,8 +12,6 @@ from pipeline.errors import BadInput, Problem, nearest
 from pipeline.runs.directory import FINISHED, RunDirectory
 
 FORMAT = 1
-# How a trial can have ended, besides FINISHED.
-PRUNED, FAILED = "pruned", "failed"
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def test_less_can_be_better(tmp_path: Path):
 
 def test_what_was_pruned_comes_behind_what_has_finished(tmp_path: Path):
     folder = grid(tmp_path / "s", {"x=1": 0.5})
-    make_run(folder, "cut", None, state="interrupted")
+    make_run(folder, "cut", None, state="pruned", pruned={"step": 8, "why": "0.9 after 2"})
     pruned = trial(0, ["x=2"], ["cut"], state="pruned", value=0.9)
     waiting = trial(2, ["x=3"], [], state="pending")
     make_sweep(folder, [waiting, pruned, trial(1, ["x=1"], ["run0"], value=0.5)])
@@ -71,6 +71,7 @@ def test_what_was_pruned_comes_behind_what_has_finished(tmp_path: Path):
         ("pruned", "0.9"),
         ("pending", ""),
     ]
+    assert [row["error"] for row in rows_of(folder)] == ["", "0.9 after 2", ""]
 
 
 def test_without_a_winner_there_is_no_best(tmp_path: Path):
@@ -80,6 +81,15 @@ def test_without_a_winner_there_is_no_best(tmp_path: Path):
     make_run(folder, "bad", None, error="no")
     make_sweep(folder, [trial(0, ["x=1"], ["bad"], state="failed")])
     assert write(folder).best is None
+    assert not (folder / "best").is_symlink()
+
+
+def test_a_configuration_of_which_a_seed_has_failed_is_not_the_best(tmp_path: Path):
+    folder = grid(tmp_path / "s", {"x=1": 0.9})
+    make_run(folder, "bad", None, 1, error="no")
+    make_sweep(folder, [trial(0, ["x=1"], ["run0", "bad"], state="failed")], seeds=2)
+    board = write(folder)
+    assert board.best is None and board.standings[0].by_seed == {0: 0.9}
     assert not (folder / "best").is_symlink()
 
 

@@ -14,7 +14,7 @@ from pipeline.reporting.report.mistakes import Examples, worst
 from pipeline.reporting.report.page import render
 from pipeline.reporting.sizes import size_text
 from pipeline.reporting.tables import arranged
-from pipeline.runs.directory import CREATED, FINISHED, RunDirectory, write_whole
+from pipeline.runs.directory import CREATED, FINISHED, PRUNED, RunDirectory, write_whole
 from pipeline.runs.redaction import redact_text
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def run_page(run: RunDirectory) -> str:
         state=manifest["state"],
         finished=manifest["state"] == FINISHED,
         error=redact_text(manifest.get("error") or ""),
-        what_to_do=_what_to_do(run, manifest["state"]),
+        what_to_do=_what_to_do(run, manifest),
         about=_about(manifest),
         cards=_cards(manifest, metrics),
         chosen=_chosen(metrics),
@@ -92,7 +92,10 @@ def _sections(metrics: Mapping[str, Any], examples: Examples | None) -> list[tup
     ]
 
 
-def _what_to_do(run: RunDirectory, state: str) -> str:
+def _what_to_do(run: RunDirectory, manifest: Mapping[str, Any]) -> str:
+    if manifest["state"] == PRUNED:
+        pruned = manifest["pruned"]
+        return f"A search has ended it after step {pruned['step']}: {pruned['why']}."
     if run.is_worked_on():
         return "It is being trained now. This is what there is so far; the same command makes the page anew."
     return f"It has not finished. This is what there is; python -m pipeline.train resume={run.folder} goes on with it."

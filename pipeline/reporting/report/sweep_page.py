@@ -17,9 +17,9 @@ from pipeline.reporting.report.page import render
 from pipeline.reporting.report.parameters import common_names, importances, parameters
 from pipeline.reporting.report.sweep_plots import Point
 from pipeline.reporting.statistics import Paired
-from pipeline.runs.directory import FAILED, FINISHED, write_whole
+from pipeline.runs.directory import FAILED, FINISHED, PRUNED, write_whole
 from pipeline.runs.redaction import redact, redact_text
-from pipeline.runs.sweep_record import PRUNED, SweepRecord
+from pipeline.runs.sweep_record import SweepRecord
 
 
 def write_sweep_page(folder: Path | str, output: Path | None = None) -> Path:

@@ -77,6 +77,12 @@ def test_a_run_that_is_trained_now_is_told_of(copied: RunDirectory):
         assert "being trained now" in run_page(copied)
 
 
+def test_a_run_that_a_search_has_ended(copied: RunDirectory):
+    copied.update(state="pruned", pruned={"step": 8, "why": "others do better"})
+    page = run_page(copied)
+    assert "ended it after step 8: others do better." in page and "train resume=" not in page
+
+
 def test_of_a_run_that_never_started_there_is_nothing_to_tell(copied: RunDirectory):
     copied.update(state="created", starts=0)
     with pytest.raises(BadInput, match="has not started yet"):

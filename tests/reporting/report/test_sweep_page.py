@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
         for number, (words, value) in enumerate(scores.items())
     ]
     make_run(folder, "bad", None, error=f"RuntimeError: {HOSTILE} api_key=verysecret")
-    make_run(folder, "cut", None, state="interrupted")
+    make_run(folder, "cut", None, state="pruned", pruned={"step": 8, "why": "others do better"})
     trials.append(trial(8, ["optimizer.lr=1", "strategy=lora"], ["bad"], state="failed"))
     trials.append(trial(9, ["optimizer.lr=2", "strategy=lora"], ["cut"], state="pruned", value=0.1))
     return make_sweep(folder, trials, common=["task=text_classification", "logger.wandb.api_key=verysecret"])
@@ -38,7 +38,7 @@ def test_it_says_who_has_won_and_what_mattered(folder: Path):
     assert "best val/f1</dt><dd>0.8100" in page
     assert f"sweep.best={folder}" in page and "optimizer.lr=0.001 strategy=lora" in page
     assert page.index(">optimizer.lr</span>") < page.index(">strategy</span>")  # The more important one.
-    assert 'data-trial="8"' in page and "RuntimeError" in page and "pruned" in page
+    assert 'data-trial="8"' in page and "RuntimeError" in page and "others do better" in page
     assert "verysecret" not in page and HOSTILE not in page and fetched(page) == []
     assert len(page) < 300_000
 
