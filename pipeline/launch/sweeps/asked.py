@@ -12,6 +12,9 @@ from pipeline.launch.sweeps.spec import Sweep, name_of
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
 
+# What a search may go on with otherwise: where and how its runs compute, and what is written about them.
+_ASIDE = ("hardware", "logger", "name", "paths", "tags")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -51,7 +54,7 @@ class Asked:
     def common(self) -> list[str]:
         """What every job has, without what only says how to sweep."""
         words = [word for word in self.words if isinstance(word, str)]
-        return [word for word in words if word.lstrip("+").partition("=")[0].partition(".")[0] != "sweep"]
+        return [word for word in words if _first_key(word) != "sweep"]
 
     @property
     def space(self) -> dict[str, str]:
@@ -65,7 +68,8 @@ class Asked:
             for key in ("sampler", "startup", "first", "reduction")
             if hasattr(self.sweep, key)
         }
-        return {**kept, **settings, "space": self.space, "common": self.common}
+        common = [word for word in self.common if _first_key(word) not in _ASIDE]
+        return {**kept, **settings, "space": self.space, "common": common}
 
     def choose(self, pick: Callable[[Parameter], str]) -> list[str]:
         """A word of each parameter, as ``pick`` makes it; of the conditional ones only where their key is there."""
@@ -89,3 +93,7 @@ class Asked:
             return [first]
         seeds = [first.spec.seed + number for number in range(self.seeds)]
         return [self.job([*words, f"seed={seed}"]) for seed in seeds]
+
+
+def _first_key(word: str) -> str:
+    return word.lstrip("+~").partition("=")[0].partition(".")[0]

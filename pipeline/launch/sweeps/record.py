@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,12 +47,13 @@ class Recorder:
 
 def _plain(trial: Trial) -> dict[str, Any]:
     outcome = trial.outcome
+    value = outcome.value
     return {
         "number": trial.number,
         "overrides": list(trial.overrides),
         "runs": list(trial.runs),
         "state": outcome.state,
-        "value": outcome.value,
+        "value": value if value is not None and math.isfinite(value) else None,
         "error": outcome.error,
     }
 

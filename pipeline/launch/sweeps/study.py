@@ -116,9 +116,8 @@ class Study:
         ids = [run_id(one.spec, one.prepared) for one in ready]
         facts: list[dict[str, Any]] = [{} for _ in jobs]
         if isinstance(self.sweep, Asha):
-            facts[0] = {
-                "trial": claimed.number
-            }  # The first of several seeds says whether it is worth the others.
+            # The first of several seeds says whether it is worth the others.
+            facts[0] = {"trial": claimed.number}
         with self.locks.hold(*of_runs(ids)):
             made = zip(jobs, ready, facts, strict=True)
             runs = [freeze_job(job, one, self.folder, **fact) for job, one, fact in made]
@@ -150,5 +149,7 @@ def _trial(trial: FrozenTrial) -> Trial:
 
     states = {TrialState.COMPLETE: FINISHED, TrialState.FAIL: FAILED, TrialState.PRUNED: PRUNED}
     state = states.get(trial.state, STARTED)
-    outcome = Outcome(state, trial.value if state == FINISHED else None, trial.user_attrs.get(_ERROR))
+    # Of a pruned one Optuna keeps the last value that it told.
+    value = trial.value if state in (FINISHED, PRUNED) else None
+    outcome = Outcome(state, value, trial.user_attrs.get(_ERROR))
     return Trial(trial.number, trial.user_attrs.get(_WORDS, []), trial.user_attrs.get(_RUNS, []), outcome)

@@ -17,7 +17,8 @@ OVER = (FINISHED, FAILED, PRUNED)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial stands. value: the mean of what its runs were optimized for, once all have finished."""
+    """How a trial stands. value: the mean of what its runs were optimized for, once all have finished; of a pruned
+    trial what its run came to last."""
 
     state: str = PENDING
     value: float | None = None

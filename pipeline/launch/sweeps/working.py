@@ -53,19 +53,18 @@ class Worker:
             except BadInput as error:
                 self._tell(claimed, Outcome(FAILED, error=str(error)))
         at_work = [claimed for claimed in wave if claimed.number in frozen]
-        runs = {run.folder: (run, claimed) for claimed in at_work for run in frozen[claimed.number]}
-        with self.locks.hold(*of_runs([folder.name for folder in runs])):
+        runs = {run: claimed for claimed in at_work for run in frozen[claimed.number]}
+        with self.locks.hold(*of_runs([run.folder.name for run in runs])):
             # Of runs that others have, they are waited for above, and may have ended meanwhile.
-            pending = [run for run, claimed in runs.values() if self._is_pending(run, claimed)]
+            pending = [run for run, claimed in runs.items() if self._is_pending(run, claimed)]
             self.changed()
-            first = {frozen[claimed.number][0].folder for claimed in at_work}
             if self.first_alone:
-                self._launch([run for run in pending if run.folder in first])
-                lost = {
-                    frozen[c.number][0].folder: c for c in at_work if frozen[c.number][0].state != FINISHED
+                first = {of_trial[0] for of_trial in frozen.values()}
+                self._launch([run for run in pending if run in first])
+                worth = {
+                    run for of_trial in frozen.values() if of_trial[0].state == FINISHED for run in of_trial
                 }
-                useless = {run.folder for c in lost.values() for run in frozen[c.number]}
-                pending = [run for run in pending if run.folder not in first | useless]
+                pending = [run for run in pending if run in worth - first]
             self._launch(pending)
         for claimed in at_work:
             self._tell(claimed, outcome_of(frozen[claimed.number]))
@@ -94,7 +93,8 @@ class Worker:
         if used >= self.retries:
             say(f"{what} is not tried again, sweep.retries={self.retries}: {why}")
             return False
-        run.update(retries=used + 1)
+        # Counted and begun in one write: killed in between, it goes on.
+        run.update(retries=used + 1, state=INTERRUPTED)
         say(f"{what} is tried again ({used + 1} of {self.retries}): {why}")
         return True
 

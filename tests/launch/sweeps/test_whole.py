@@ -116,7 +116,7 @@ def test_a_pruned_run_of_two_processes_leaves_none(
     done = command("train", "-m", *words)  # It reads until the last process that could write has ended.
     assert done.returncode == 0, done.stderr
     _, second = trials_of(tmp_path / SWEEP)
-    assert (second["state"], second["value"], second["error"]) == ("pruned", None, None)
+    assert (second["state"], second["error"]) == ("pruned", None) and 0 < second["value"] < 1
     run = RunDirectory(tmp_path / SWEEP / second["runs"][0])
     manifest = run.manifest()
     assert manifest["state"] == "pruned" and manifest["pruned"]["step"] == 1
