@@ -11,7 +11,7 @@ from markupsafe import Markup
 from pipeline.reporting.report.axes import Axis, axis
 
 WIDTH, HEIGHT = 520, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 12, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74, 14, 12, 44
 # Of so few lines, and so few points each, every point is a dot that can be pointed at.
 _FEW_LINES, _FEW_POINTS = 4, 40
 # More points than pixels say no more: the mean of neighbours stands for them.
@@ -47,12 +47,8 @@ def chart(
     across = axis([x for each in series for x, _ in each.points], _LEFT, WIDTH - _RIGHT, chosen=True)
     up = axis([y for each in series for _, y in each.points], HEIGHT - _BOTTOM, _TOP, chosen=chosen)
     drawn = [_line(each, across, up) for each in series if each.joined]
-    few = len(series) <= _FEW_LINES
-    dots = [
-        _dots(each, across, up)
-        for each in series
-        if not each.joined or (few and len(each.points) <= _FEW_POINTS)
-    ]
+    most = _FEW_POINTS if len(series) <= _FEW_LINES else 1  # A line of one point would not be seen.
+    dots = [_dots(each, across, up) for each in series if not each.joined or len(each.points) <= most]
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>').format(
         WIDTH,
         HEIGHT,

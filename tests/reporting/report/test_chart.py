@@ -39,6 +39,13 @@ def test_names_are_text():
     assert "<script" not in across and elements(across, "title")[0].text == name
 
 
+def test_a_single_point_is_seen_among_many_lines():
+    lines = [Series(f"run {number}", [(1, 0.5), (2, 0.75)]) for number in range(9)]
+    drawing = chart("runs", [*lines, Series("pruned", [(1, 0.25)])], "step")
+    (dot,) = elements(drawing, "circle")
+    assert dot.find("title").text == "pruned: 0.25 at 1"  # type: ignore[union-attr]
+
+
 def test_without_points_nothing_is_drawn():
     assert chart("nothing", [Series("a", [])], "x") == "" == chart("nothing", [], "x")
 
