@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.compose.best import take_best
 from pipeline.compose.command_line import Call, check
+from pipeline.compose.sweeping import read
 from pipeline.errors import BadInput, Problem
 from tests.sweep_folders import grid, make_sweep, trial
 
@@ -86,3 +87,14 @@ def test_a_file_cannot_ask_for_a_winner(sweep: Path, here: Path, write):
     write("conf/experiment/again.yaml", f"# @package _global_\n# Again.\nsweep:\n  best: '{sweep}'\n")
     with pytest.raises(BadInput, match="is asked for in a file"):
         check(Call("train", ("experiment=again",)))
+
+
+def test_a_sweep_starts_from_a_winner_too(sweep: Path, here: Path):
+    asked = read([f"sweep.best='{sweep}'", "optimizer.lr=0.001,0.002", "strategy.r=2"])
+    assert asked.space == {"optimizer.lr": "0.001,0.002"} and "strategy=lora" in asked.common
+    (job,) = asked.jobs(["optimizer.lr=0.002"])
+    assert (job.spec.optimizer.lr, job.spec.choices["strategy"]) == (0.002, "lora")  # type: ignore[union-attr]
+    assert job.spec.sweep.best == str(sweep)
+    make_sweep(sweep, [trial(0, ["strategy.foo=4"], [], value=0.5)])
+    with pytest.raises(BadInput, match="it is of the trial that"):
+        read([f"sweep.best='{sweep}'", "seed=1,2"]).jobs(["seed=1"])
