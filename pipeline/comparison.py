@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.compose.best import take_best
 from pipeline.compose.composing import Composed, compose_all
 from pipeline.compose.matrix import declared, fits
 from pipeline.compose.run_spec import load
@@ -22,7 +23,9 @@ def compare(overrides: Sequence[str]) -> tuple[list[list[str]], list[str]]:
 
     Raises BadInput where no job at all can be planned.
     """
-    jobs = compose_all(overrides)
+    taken = take_best(overrides)
+    with taken.told():
+        jobs = compose_all(taken.words)
     common = set.intersection(*(set(job.overrides) for job in jobs))
     rows, notes, problems = [HEADER], [], list[Problem]()
     for job in jobs:

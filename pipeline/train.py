@@ -11,6 +11,7 @@ WRITTEN = [
     "model",
     "predictions/test.jsonl",
     "README.md",
+    "report.html",
     "audit.json",
     "config.yaml",
     "logs",
@@ -66,12 +67,16 @@ def sweep(call: Call) -> None:
     """Train every run of a sweep, and show the leaderboard."""
     check_alone()
     from pipeline.compose.multirun import run_multirun
-    from pipeline.reporting.tables import show_leaderboard, show_paths
+    from pipeline.reporting.leaderboard_table import show_leaderboard
+    from pipeline.reporting.report.at_end import at_end
+    from pipeline.reporting.report.sweep_page import write_sweep_page
+    from pipeline.reporting.tables import show_paths
     from pipeline.sweep_job import train_frozen
 
     board = run_multirun(call, train_frozen)
-    show_leaderboard(board.rows, board.varied)
-    show_paths(board.folder, ["leaderboard.csv", "sweep.json"])
+    show_leaderboard(board)
+    at_end(lambda: write_sweep_page(board.folder))
+    show_paths(board.folder, ["leaderboard.csv", "report.html", "best", "sweep.json"])
 
 
 if __name__ == "__main__":

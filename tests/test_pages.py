@@ -31,6 +31,7 @@ PAGES = (
     MODELS,
     ROOT / "docs/stages.md",
     ROOT / "docs/export.md",
+    ROOT / "docs/reports.md",
     ROOT / "docs/sweeps.md",
     ROOT / "docs/scale.md",
     ROOT / "docs/launchers.md",
@@ -45,7 +46,7 @@ FUNCTION = """
 set -eo pipefail
 python() {
   case " $* " in
-    *" run="*|*" --help "*) "$PROGRAM" "$@" ;;
+    *" run="*|*"pipeline.report "*|*" --help "*) "$PROGRAM" "$@" ;;
     *) "$PROGRAM" "$@" $MORE ;;
   esac
 }
@@ -105,6 +106,7 @@ def test_commands_run(block: Block, folder: Path):
     several = {
         " -m strategy=lora,full seed=0,1": 4,
         " -m experiment=": 2,
+        " -m strategy=frozen": 2,
         " -m sweep=": 2,
         " -m seed=0,1 hydra/launcher=local": 2,
         "--help": 0,
@@ -112,7 +114,8 @@ def test_commands_run(block: Block, folder: Path):
     }
     several["stages=[pretrain,adapt,finetune]"] = 3
     expected = sum(next((jobs for word, jobs in several.items() if word in line), 1) for line in lines)
-    runs = [path for path in folder.glob("outputs/*/*/*/manifest.json") if "/reviews/" not in str(path)]
+    found = folder.glob("outputs/*/*/*/manifest.json")
+    runs = [path for path in found if "/reviews/" not in str(path) and not path.parent.is_symlink()]
     assert len(runs) == expected
     assert all((path.parent / "model/model.safetensors").is_file() for path in runs)
 
@@ -189,7 +192,7 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
             f"docs/{name}.md"
             for name in (
                 *("guide", "options", "models", "stages", "strategies", "frozen_part", "export", "scale"),
-                *("sweeps", "launchers", "extending", "decisions"),
+                *("reports", "sweeps", "launchers", "extending", "decisions"),
             )
         ),
         *TASK_PAGES,

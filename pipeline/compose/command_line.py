@@ -103,7 +103,7 @@ def parse(argv: Sequence[str], command: str) -> Call:
     if args.shell_completion or args.info or args.hydra_help:
         _hydra(argv, args.config_dir)
         raise SystemExit(FINISHED)
-    if command in ("evaluate", "predict", "export") and (args.cfg or args.multirun):
+    if command in ("evaluate", "predict", "export", "report") and (args.cfg or args.multirun):
         flag = "--cfg" if args.cfg else "--multirun"
         raise BadInput(Problem(flag, f"is no flag of {command}", "--help lists what is allowed"))
     if args.matrix and command != "plan":
@@ -128,14 +128,17 @@ def check(call: Call) -> "list[Stage]":
 
     Raises BadInput with every mistake. Imports nothing that takes long.
     """
+    from pipeline.compose.best import take_best
     from pipeline.compose.composing import compose
     from pipeline.compose.run_spec import load
     from pipeline.compose.stages import Stage, compose_stages, named
 
     if (asked := call.given("sweep")) not in (None, "grid", "null"):
         raise BadInput(Problem("sweep", f"{asked} goes over several runs, and this call is one", "-m"))
-    composed = compose(call.overrides, call.config_dir)
-    with locations.using(call.config_dir):  # What it recommends may lie there.
+    taken = take_best(call.overrides)
+    # What it recommends may lie in the folder.
+    with taken.told(), locations.using(call.config_dir):
+        composed = compose(taken.words)
         chain = compose_stages(composed) if named(composed) else [Stage(composed, load(composed))]
     if call.cfg:
         from omegaconf import OmegaConf

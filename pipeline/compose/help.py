@@ -77,6 +77,18 @@ USING = {
             "{program} 'run=[outputs/…,outputs/…]' output=soup",
         ),
     ),
+    "report": (
+        {
+            **_USED,
+            "sweep=DIR": "The folder of a sweep, instead of a run.",
+            "output=FILE": "The page, a name in .html; without it report.html in that folder.",
+        },
+        (),
+        (
+            "{program} run=outputs/…",
+            "{program} sweep=outputs/sweeps/… output=sweep.html",
+        ),
+    ),
 }
 _GROUPS_OF_A_RUN = "Groups (as in the run where nothing is said; keys of an option: group.key=value)"
 # The flags that those take; the others are about composing a run.

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pipeline.component import component
 from pipeline.compose import locations, matrix
+from pipeline.compose.best import best_problems
 from pipeline.compose.composing import Composed
 from pipeline.compose.inner import make_inner
 from pipeline.compose.leaf import CallbackLeaf, Leaf, LoggerLeaf, OptimizerLeaf, SchedulerLeaf
@@ -148,7 +149,7 @@ def load(composed: Composed, *, frozen: bool = False) -> RunSpec:
         parts["strategy"], choices = Untouched(), {**choices, "strategy": "untouched"}
     keys["name"] = root.name or _name(choices)
     spec = RunSpec(**parts, **keys, choices=choices, config=values, public=public(composed.config))
-    if together := list(_problems_together(spec, frozen)):
+    if together := [*_problems_together(spec, frozen), *best_problems(spec.sweep.best, composed.overrides)]:
         raise BadInput(together)
     return spec
 

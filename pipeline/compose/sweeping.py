@@ -7,6 +7,7 @@ from typing import Any
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
 from pipeline.compose import locations
+from pipeline.compose.best import take_best
 from pipeline.compose.composing import Composed, compose, compose_all, config_loader
 from pipeline.compose.existing import has
 from pipeline.compose.frozen import frozen_files
@@ -24,7 +25,10 @@ _WHOLE = re.compile(r"interval\(\s*(start=)?[+-]?\d+\s*,\s*(end=)?[+-]?\d+\s*\)"
 
 
 def read(texts: Sequence[str]) -> Asked:
-    """What the overrides of ``-m`` ask for. Raises BadInput for all that is wrong with the space."""
+    """What the overrides of ``-m`` ask for, the winner of another sweep included. Raises BadInput for all that is
+    wrong with the space."""
+    taken = take_best(texts)
+    texts = taken.words
     parsed = parse(texts, config_loader())
     if parsed.problems:
         if all(o.is_discrete_sweep() for o in parsed.overrides if o.is_sweep_override()):
@@ -53,7 +57,7 @@ def read(texts: Sequence[str]) -> Asked:
         seed=root.seed,
         name=str(name) if name else None,
         words=(*words, *(["seeds=null"] if _seeds_of_files(typed, root.seeds) else [])),
-        job=job,
+        job=taken.telling(job),
         present=Present(),
         conditional=_conditional(varying),
     )

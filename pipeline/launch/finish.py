@@ -16,6 +16,8 @@ from pipeline.models import pooled_loading
 from pipeline.models.loading import quiet
 from pipeline.reporting.model_card import model_card
 from pipeline.reporting.ordered_lines import OrderedLines, join
+from pipeline.reporting.report.at_end import at_end
+from pipeline.reporting.report.run_page import write_run_page
 from pipeline.runs.directory import FINISHED, write_whole
 from pipeline.runs.sizes import sizes
 from pipeline.runs.verification import outputs, verify
@@ -69,6 +71,7 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
             logger.log_files(job.run.folder)
         logger.finalize("success")
     job.run.update(state=FINISHED)
+    at_end(lambda: write_run_page(job.run))
     return content
 
 

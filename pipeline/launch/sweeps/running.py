@@ -16,10 +16,10 @@ from pipeline.launch.sweeps.locks import Locks
 from pipeline.launch.sweeps.record import Recorder
 from pipeline.launch.sweeps.spec import Asha, Search
 from pipeline.launch.sweeps.study import Study
-from pipeline.launch.sweeps.summary import Leaderboard, summarise
 from pipeline.launch.sweeps.trials import OVER
 from pipeline.launch.sweeps.wandb_summary import log_summary
 from pipeline.launch.sweeps.working import Launch, Worker
+from pipeline.reporting.leaderboard import Leaderboard, write
 
 # Seconds between two looks at what other processes do.
 _LOOK = 0.5
@@ -57,7 +57,7 @@ def run(asked: Asked, trials: Listed | Study, launch: Launch) -> Leaderboard:
         _work(worker, asked, trials)
     finally:
         changed()
-    board = summarise(trials.folder)
+    board = write(trials.folder)
     log_summary(trials.ready.spec, trials.folder, recorder.write())
     if left := [trial.number for trial in trials.all() if trial.outcome.state not in OVER]:
         raise Interrupted(f"{len(left)} trials are not over: the same command goes on with them")
