@@ -105,7 +105,7 @@ def test_commands_run(block: Block, folder: Path):
     several = {
         " -m strategy=lora,full seed=0,1": 4,
         " -m experiment=": 2,
-        " -m sweep=": 3,
+        " -m sweep=": 2,
         "--help": 0,
         "--cfg": 0,
     }

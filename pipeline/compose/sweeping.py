@@ -39,7 +39,7 @@ def read(texts: Sequence[str]) -> Asked:
     root, wrong = validate(Root, given, "")
     if problems or wrong or root is None or not isinstance(sweep, Sweep):
         raise BadInput([*problems, *wrong])
-    overrides = [*_of_space(sweep, typed, problems), *typed]
+    overrides = _that_count([*_of_space(sweep, typed, problems), *typed])
     varying = [override for override in overrides if override.is_sweep_override()]
     if not problems:
         _check(varying, sweep, root.seeds, problems)
@@ -99,6 +99,12 @@ def _of_space(sweep: Sweep, typed: Sequence[Override], problems: list[Problem]) 
         ]
         found += [override for override in parsed.overrides if place_of(override) not in known]
     return found
+
+
+def _that_count(overrides: Sequence[Override]) -> list[Override]:
+    """Without values to vary that a later word for the same key replaces."""
+    last = {place_of(override): override for override in overrides}
+    return [o for o in overrides if not o.is_sweep_override() or last[place_of(o)] is o]
 
 
 def _check(varying: Sequence[Override], sweep: Sweep, seeds: int | None, problems: list[Problem]) -> None:

@@ -107,6 +107,11 @@ def test_draws_follow_from_seed_and_number_alone():
     assert 5 < sum(rate < 1e-4 for rate in rates) < 25, "uniform in the logarithm"
 
 
+def test_the_last_word_for_a_key_counts():
+    asked = read([SEARCH, "optimizer.lr=1e-3,1e-4", "seed=1,2", "optimizer.lr=interval(0.1,0.2)", "seed=3"])
+    assert asked.space == {"optimizer.lr": "interval(0.1,0.2)"} and asked.common == ["seed=3"]
+
+
 def test_a_grid_is_the_default_and_one_word_is_one_job():
     asked = read(["optimizer.lr=1e-3"])
     assert type(asked.sweep) is Grid and grid(asked) == [[]]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pipeline.launch.sweeps.spec import Asha
 from pipeline.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
+    import optuna
+
     from pipeline.compose.run_spec import RunSpec
     from pipeline.launch.schedule import Schedule
-
-# (number of the validation, value) -> why the run is to end, None where it goes on.
-Decide = Callable[[int, float], str | None]
 
 
 def pruning(run: RunDirectory, spec: RunSpec, schedule: Schedule) -> list[Any]:
@@ -24,35 +25,45 @@ def pruning(run: RunDirectory, spec: RunSpec, schedule: Schedule) -> list[Any]:
         return []
     from pipeline.training.pruning_callback import PruningCallback
 
-    decide = reporting(run, spec.sweep, number)
-    return [PruningCallback(schedule.monitor, schedule.total_steps, decide)]
+    reporter = Reporter(run, spec.sweep, number)
+    return [PruningCallback(schedule.monitor, schedule.total_steps, reporter.decide)]
 
 
-def reporting(run: RunDirectory, sweep: Asha, number: int) -> Decide:
-    """Tell the search of a validation's value, and ask whether the run goes on. The storage is opened when first
-    asked, which the first process of a run alone does."""
+@dataclass
+class Reporter:
+    """Tells the search of a run's values. The storage is opened when first needed, which is in the run's first process
+    alone."""
 
-    def decide(step: int, value: float) -> str | None:
+    run: RunDirectory
+    sweep: Asha
+    number: int
+
+    @cached_property
+    def study(self) -> optuna.Study:
         import optuna
 
         from pipeline.launch.sweeps.storage import open_storage
 
-        folder = run.folder.parent
-        study = optuna.load_study(study_name=folder.name, storage=open_storage(sweep.storage, folder))
-        trials = study.get_trials(deepcopy=False)
-        own = next(trial for trial in trials if trial.number == number)
+        folder = self.run.folder.parent
+        return optuna.load_study(study_name=folder.name, storage=open_storage(self.sweep.storage, folder))
+
+    def decide(self, step: int, value: float) -> str | None:
+        """Why the run is to end after its validation number `step`, None where it goes on."""
+        from optuna.study import StudyDirection
+        from optuna.trial import Trial
+
+        trials = self.study.get_trials(deepcopy=False)
+        own = next(trial for trial in trials if trial.number == self.number)
         if own.state.is_finished():
             return None  # The run goes on by itself, after the search.
         if (
             step not in own.intermediate_values
         ):  # A run that goes on from a checkpoint makes some steps again.
-            optuna.trial.Trial(study, own._trial_id).report(value, step)
-        others = [trial.intermediate_values for trial in trials if trial.number != number]
+            Trial(self.study, own._trial_id).report(value, step)
+        others = [trial.intermediate_values for trial in trials if trial.number != self.number]
         reached = [values[step] for values in others if step in values]
-        maximize = study.direction == optuna.study.StudyDirection.MAXIMIZE
-        return verdict(sweep, step, value, reached, maximize)
-
-    return decide
+        maximize = self.study.direction == StudyDirection.MAXIMIZE
+        return verdict(self.sweep, step, value, reached, maximize)
 
 
 def verdict(sweep: Asha, step: int, value: float, others: Sequence[float], maximize: bool) -> str | None:

@@ -22,7 +22,10 @@ class _Whole(BaseJournalFileLock):
     """A lock that ends with its process; what a killed one left half-written is cut off before the next line."""
 
     def __init__(self, journal: Path) -> None:
-        self.journal, self.lock = journal, FileLock(f"{journal}.lock", thread_local=False, poll_interval=0.01)
+        self.journal = journal
+        self.lock = FileLock(
+            journal.with_name(f".{journal.name}.lock"), thread_local=False, poll_interval=0.01
+        )
 
     def acquire(self) -> bool:
         self.lock.acquire()

@@ -61,8 +61,7 @@ class Study:
             if before is None:
                 study.set_user_attr(_ASKED, asked.identity())
         if before is not None and (changed := differences(before, asked.identity())):
-            key, (old, new) = next(iter(changed.items()))
-            what = f"{folder} holds a search with another {key}: {old!r}, now {new!r}"
+            what = f"{folder} holds another search: {_told(*next(iter(changed.items())))}"
             raise BadInput(Problem("name", what, "another name, or the same search with more trials"))
         return cls(asked, folder, ready, study)
 
@@ -140,6 +139,9 @@ class Study:
             value = outcome.value if outcome.state == FINISHED else None
             self.study.tell(claimed.number, value, state=state)
 
+    def let_go(self, claimed: Claimed) -> None:
+        claimed.lock.release()
+
     def all(self) -> list[Trial]:
         return [_trial(trial) for trial in self.study.get_trials(deepcopy=False)]
 
@@ -153,3 +155,12 @@ def _trial(trial: FrozenTrial) -> Trial:
     value = trial.value if state in (FINISHED, PRUNED) else None
     outcome = Outcome(state, value, trial.user_attrs.get(_ERROR))
     return Trial(trial.number, trial.user_attrs.get(_WORDS, []), trial.user_attrs.get(_RUNS, []), outcome)
+
+
+def _told(key: str, values: tuple[Any, Any]) -> str:
+    """One difference between two searches; of lists of words those that only one of them has."""
+    old, new = values
+    if isinstance(old, list) and isinstance(new, list):
+        old, new = ([word for word in one if word not in other] for one, other in ((old, new), (new, old)))
+        return f"with {' '.join(old) or 'nothing'} where there is {' '.join(new) or 'nothing'} now"
+    return f"{key} was {old}, and is {new} now"

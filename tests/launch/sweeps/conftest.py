@@ -15,7 +15,7 @@ from pipeline.compose.sweeping import read
 from pipeline.launch.ready import Ready, get_ready
 from pipeline.launch.sweeps import freezing, running, study
 from pipeline.launch.sweeps.asked import Asked
-from pipeline.runs.directory import FAILED, FINISHED, RunDirectory, write_whole
+from pipeline.runs.directory import FAILED, FINISHED, PRUNED, RunDirectory, write_whole
 from tests.conftest import small_keys
 
 Ask = Callable[..., Asked]
@@ -23,13 +23,17 @@ RATE = "optimizer.lr=tag(log,interval(1e-5,1e-1))"
 
 
 class Pretend:
-    """A launcher. fails: ids of runs, and how often each fails. ran: ids in the order in which they were launched."""
+    """A launcher. fails: ids of runs, and how often each fails. prunes: those that a search ends.
+
+    ran: ids in the order in which they were launched.
+    """
 
     def __init__(self, here: bool = True, concurrent: bool = False) -> None:
         self.here, self.concurrent = here, concurrent
         self.ran: list[str] = []
         self.batches: list[int] = []
         self.fails: dict[str, int] = {}
+        self.prunes: set[str] = set()
         self.while_running: Callable[[RunDirectory], object] = lambda run: None
 
     def __call__(self, runs: Sequence[RunDirectory]) -> list[BaseException | None]:
@@ -45,6 +49,9 @@ class Pretend:
                 self.fails[run.folder.name] -= 1
                 run.update(state=FAILED, error="RuntimeError: as asked")
                 return RuntimeError("as asked")
+            if run.folder.name in self.prunes:
+                run.update(state=PRUNED, pruned={"step": 1, "why": "as asked"})
+                return None
             value = score(run)
             content = {
                 "optimized_metric": value,

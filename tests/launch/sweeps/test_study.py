@@ -81,8 +81,10 @@ def test_more_trials_go_on_and_another_space_is_another_search(ask: Ask) -> None
     launch = Pretend()
     more = sweep(ask(*SEARCH, "sweep.trials=7"), launch)
     assert more[:5] == few and len(more) == 7 and len(launch.ran) <= 2
-    with pytest.raises(BadInput, match=r"another space\.optimizer\.lr"):
+    with pytest.raises(BadInput, match=r"space\.optimizer\.lr was .*, and is interval\(0\.1,0\.2\) now"):
         running.prepare(ask(*SEARCH, "optimizer.lr=interval(0.1,0.2)"))
+    with pytest.raises(BadInput, match=r"with nothing where there is trainer\.max_steps=3 now"):
+        running.prepare(ask(*SEARCH, "trainer.max_steps=3", "hardware.micro_batch=4"))
 
 
 def test_equal_values_are_one_run(ask: Ask) -> None:
@@ -111,6 +113,20 @@ def test_a_trial_of_several_seeds_is_their_mean_and_fails_with_one(ask: Ask) -> 
     launch.fails = {found[0]["runs"][1]: 9}
     again = sweep(ask(*words, "name=other"), launch)
     assert [trial["state"] for trial in again] == ["failed", "failed"]
+
+
+def test_the_first_seed_of_a_pruned_trial_saves_the_others(ask: Ask, tmp_path: Path) -> None:
+    asked = ask("sweep=asha", "sweep.trials=2", "name=asha", RATE, "seeds=3")
+    launch = Pretend(here=False)
+    found = sweep(asked, launch)
+    assert launch.batches == [1, 2, 1, 2] and [trial["state"] for trial in found] == ["finished"] * 2
+    shutil.rmtree(tmp_path / "outputs")
+    launch = Pretend(here=False)
+    launch.prunes = {found[0]["runs"][0]}
+    again = sweep(asked, launch)
+    assert launch.batches == [1, 1, 2] and [trial["state"] for trial in again] == ["pruned", "finished"]
+    launch = Pretend(here=False)
+    assert sweep(asked, launch) == again and launch.ran == []
 
 
 def test_waves_learn_from_the_waves_before(ask: Ask) -> None:
