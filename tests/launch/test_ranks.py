@@ -74,7 +74,7 @@ def test_an_error_of_one_is_told_by_name(small: list[str], command: Command, tmp
 @pytest.mark.slow
 def test_a_hang_is_told_ended_and_leaves_nobody(small: list[str], command: Command, tmp_path: Path):
     begin = time.monotonic()
-    done = command("train", *small, *KEYS, *trouble("hang"), "hardware.timeout=0.1")
+    done = command("train", *small, *KEYS, *trouble("hang"), "hardware.timeout=0.15")
     took = time.monotonic() - begin
     run = only_run(tmp_path)
     assert done.returncode == 1 and took < 60
