@@ -119,7 +119,10 @@ def test_restarts_are_bounded(small: list[str], command: Command, tmp_path: Path
 def test_whoever_starts_them_is_killed_and_they_end_too(small: list[str], tmp_path: Path):
     process = started(tmp_path, *small)
     kill(tmp_path, process)
-    assert nobody_is_left(only_run(tmp_path))
+    assert nobody_is_left(only_run(tmp_path)) and manifest_of(only_run(tmp_path))["state"] == "running"
+    # The first of them to notice takes the other one with it.
+    said = [path.read_text() for path in only_run(tmp_path).glob("logs/rank*.log")]
+    assert any("who started it is gone" in log for log in said)
 
 
 @pytest.mark.slow
