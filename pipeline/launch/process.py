@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from pipeline.launch.machine import Machine
     from pipeline.launch.meeting import Meeting
 
-# So long one machine waits to hear how processes of another one ended.
-_HEAR = 5.0
-
 
 def launch(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     """Work on a frozen run until it ends; the content of metrics.json, empty in all processes but the first.
@@ -46,7 +43,7 @@ def _start(run: RunDirectory, machine: Machine, together: Meeting, restarts: int
     """
     from pipeline.launch.agent import attend
     from pipeline.launch.blame import can_start_again, cause
-    from pipeline.runs.ranks import read, wait_for_ends
+    from pipeline.runs.ranks import read
 
     while True:
         name = together.name(run.folder.name)
@@ -54,8 +51,6 @@ def _start(run: RunDirectory, machine: Machine, together: Meeting, restarts: int
         state = run.state
         if state == FINISHED:
             return run.metrics() if together.words.leads else {}
-        if together.nodes > 1:  # All machines decide by the same reports.
-            wait_for_ends(run, f"{name}-0", machine.world_size, _HEAR)
         reports = read(run, f"{name}-0")
         if state == INTERRUPTED or (stopped and can_start_again(reports)):
             run.update(state=INTERRUPTED)
