@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from pipeline.runs import ranks
 from pipeline.runs.environment import usable_cpus
-from pipeline.runs.ranks import wait_for_ends
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ def attend(run: RunDirectory, machine: Machine, meeting: Meeting, name: str) -> 
     codes = {rank: failure.exitcode for rank, failure in result.failures.items()}
     if codes and meeting.nodes > 1:
         # All machines decide by the same reports what comes next.
-        wait_for_ends(run, f"{name}-0", machine.world_size, _HEAR)
+        ranks.wait_for_ends(run, f"{name}-0", machine.world_size, _HEAR)
     return codes, stopped.is_set()
 
 
