@@ -61,6 +61,9 @@ class Hardware:
                     f"{key}={spec.choices.get(key)} needs whole weights, and hardware.sharding=fsdp cuts them"
                 )
                 yield Problem(key, what, "hardware.sharding=none, or another " + key)
+        if spec.data.augmentation.mixup:
+            what = "mixup reads the embedding by itself, and hardware.sharding=fsdp cuts it"
+            yield Problem("data.augmentation.mixup", what, "0.0, or hardware.sharding=none")
         for name, callback in spec.callbacks.items():
             if getattr(callback, "weight_copies", 0):
                 what = f"{name} averages whole weights, and hardware.sharding=fsdp cuts them"

@@ -138,6 +138,7 @@ def assert_same(name: str, two: Run, one: Run) -> None:
         (["optimizer=adafactor"], "optimizer", "optimizer=adafactor needs whole weights"),
         (["hardware.precision=16"], "hardware.precision", "16 does not go with"),
         (["strategy=qlora"], "strategy", "strategy=qlora needs whole weights"),
+        (["data.augmentation.mixup=0.4"], "data.augmentation.mixup", "mixup reads the embedding by itself"),
         (["hardware.nodes=2"], "hardware.rendezvous", "2 machines have to meet somewhere"),
     ],
 )
