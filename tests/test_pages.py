@@ -23,7 +23,8 @@ from tests.conftest import PYTHON, ROOT, environment, quick_environment
 from tests.documents import Block, blocks, write_files
 
 README, GUIDE, MODELS = ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/models.md"
-# Commands of the other pages of docs/data are only composed: tests/test_data_pages.py.
+# Commands of the other pages of docs/data are only composed: tests/test_data_pages.py. Those of docs/launchers.md too:
+# tests/launch/launchers/test_page.py.
 DATA = [ROOT / f"docs/data/{name}.md" for name in ("audit", "augmentation", "bad_rows", "streaming")]
 PAGES = (
     README,
@@ -34,7 +35,6 @@ PAGES = (
     ROOT / "docs/reports.md",
     ROOT / "docs/sweeps.md",
     ROOT / "docs/scale.md",
-    ROOT / "docs/launchers.md",
     *DATA,
 )
 # Of their own test, beside the tasks.
@@ -108,7 +108,6 @@ def test_commands_run(block: Block, folder: Path):
         " -m experiment=": 2,
         " -m strategy=frozen": 2,
         " -m sweep=": 2,
-        " -m seed=0,1 hydra/launcher=local": 2,
         "--help": 0,
         "--cfg": 0,
     }

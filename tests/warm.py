@@ -206,7 +206,9 @@ def ask(folder: str, cold: str, words: list[str]) -> None:
     """Have it done, pass signals on, and end as it ended."""
     if not is_warm(folder, words):
         os.execv(cold, [cold, *words])
-    request = {"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    # The number is that of the process that was asked for, not of those that it starts.
+    environment = {name: value for name, value in os.environ.items() if name != PROCESS}
+    request = {"words": words, "folder": str(Path.cwd()), "environment": environment}
     text = json.dumps(request).encode()
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(f"{folder}/socket")

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from pipeline.runs import ranks
 from pipeline.runs.environment import usable_cpus
 from pipeline.training import interruption
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 ATTENDED = "HYDRATUNE_ATTENDED"
 # After one process has failed the others get so many seconds; then they are killed.
 _GRACE = 10
+# So long a machine waits to hear how processes of another one ended.
+_HEAR = 5.0
 # So long a machine waits for others whose processes still work.
 _FOREVER = 30 * 24 * 3600
 # The signals that torchrun's agent may handle: those on which there is nothing to be saved.
@@ -72,7 +75,11 @@ def attend(run: RunDirectory, machine: Machine, meeting: Meeting, name: str) -> 
             return {}, True
         finally:
             handler.shutdown()
-        return {rank: failure.exitcode for rank, failure in result.failures.items()}, stopped.is_set()
+    codes = {rank: failure.exitcode for rank, failure in result.failures.items()}
+    if codes and meeting.nodes > 1:
+        # All machines decide by the same reports what comes next.
+        ranks.wait_for_ends(run, f"{name}-0", machine.world_size, _HEAR)
+    return codes, stopped.is_set()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import sys
-import time
 import traceback
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,7 @@ def take_part(run: RunDirectory, spec: RunSpec, place: World) -> None:
 
     def at_end(report: Report) -> None:
         """The others are about to report the same hang."""
-        _others(run, place.size, report.attempt)
+        ranks.wait_for_ends(run, report.attempt, place.size, _HEAR)
         if place.rank == 0 and not attended:
             _tell(run, report.attempt)
 
@@ -71,7 +70,7 @@ def take_part(run: RunDirectory, spec: RunSpec, place: World) -> None:
         log.flush()
         if place.rank == 0 and not attended:
             if report.kind == "lost":
-                _others(run, place.size, report.attempt)
+                ranks.wait_for_ends(run, report.attempt, place.size, _HEAR)
             raise _told(run, report.attempt) from None
         raise SystemExit(FAILED) from None
 
@@ -92,15 +91,6 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, torch.distributed.DistError) or (
         isinstance(error, RuntimeError) and bool(_LOST.search(str(error)))
     )
-
-
-def _others(run: RunDirectory, size: int, name: str) -> None:
-    """Wait a moment, until every process has reported how it ended."""
-    until = time.monotonic() + _HEAR
-    while time.monotonic() < until:
-        if sum(bool(each.kind) for each in ranks.read(run, name)) == size:
-            return
-        time.sleep(0.05)
 
 
 def _told(run: RunDirectory, name: str) -> Exception:

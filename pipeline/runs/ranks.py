@@ -6,6 +6,7 @@ Whoever started the processes reads it when they have ended, and so does the fir
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,6 +55,13 @@ def read(run: RunDirectory, attempt: str) -> list[Report]:
     """The reports of one start, by rank."""
     found = [Report(**json.loads(path.read_text())) for path in run.logs.glob(".rank*.json")]
     return sorted((each for each in found if each.attempt == attempt), key=lambda each: each.rank)
+
+
+def wait_for_ends(run: RunDirectory, attempt: str, size: int, seconds: float) -> None:
+    """Wait until all processes have reported how they ended; one that was killed never does."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and sum(bool(each.kind) for each in read(run, attempt)) < size:
+        time.sleep(0.05)
 
 
 def as_data(problems: Iterable[Problem]) -> tuple[dict[str, Any], ...]:

@@ -74,7 +74,7 @@ def test_an_error_of_one_is_told_by_name(small: list[str], command: Command, tmp
 @pytest.mark.slow
 def test_a_hang_is_told_ended_and_leaves_nobody(small: list[str], command: Command, tmp_path: Path):
     begin = time.monotonic()
-    done = command("train", *small, *KEYS, *trouble("hang"), "hardware.timeout=0.1")
+    done = command("train", *small, *KEYS, *trouble("hang"), "hardware.timeout=0.15")
     took = time.monotonic() - begin
     run = only_run(tmp_path)
     assert done.returncode == 1 and took < 60
@@ -119,7 +119,10 @@ def test_restarts_are_bounded(small: list[str], command: Command, tmp_path: Path
 def test_whoever_starts_them_is_killed_and_they_end_too(small: list[str], tmp_path: Path):
     process = started(tmp_path, *small)
     kill(tmp_path, process)
-    assert nobody_is_left(only_run(tmp_path))
+    assert nobody_is_left(only_run(tmp_path)) and manifest_of(only_run(tmp_path))["state"] == "running"
+    # The first of them to notice takes the other one with it.
+    said = [path.read_text() for path in only_run(tmp_path).glob("logs/rank*.log")]
+    assert any("who started it is gone" in log for log in said)
 
 
 @pytest.mark.slow

@@ -133,4 +133,5 @@ def say_end(run: RunDirectory, job: JobReturn) -> None:
     elif isinstance(value, Interrupted):
         say(run, "stopped; it can go on")
     else:
-        say(run, f"failed: {str(value).splitlines()[0]}")
+        said = str(value).strip() or "nothing is known of why"
+        say(run, f"failed: {said.splitlines()[0]}")

@@ -45,7 +45,8 @@ def run_in_process(task: Task, run: RunDirectory, slot: Slot, abandoned: Callabl
     killed instead. What it prints goes to logs/stdout.log and logs/stderr.log of the run.
     """
     with _CHILDREN:
-        _PROCESSES.set_forkserver_preload(_PRELOADED)
+        if _FORKS:
+            _PROCESSES.set_forkserver_preload(_PRELOADED)
         process = _PROCESSES.Process(target=_work, args=(task, str(run.folder), slot, dict(os.environ)))
         process.start()
     asked = False

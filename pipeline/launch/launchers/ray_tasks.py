@@ -115,5 +115,6 @@ def _how(reference: Any) -> str:
     try:
         ray.get(reference)
     except ray.exceptions.RayError as error:
-        return f"its worker ended: {str(error).strip().splitlines()[0]}"
+        said = str(error).strip() or type(error).__name__
+        return f"its worker ended: {said.splitlines()[0]}"
     return "its task ended without a word"

@@ -71,6 +71,10 @@ class Listed:
     def tell(self, claimed: Claimed, outcome: Outcome) -> None:
         self.at_work.discard(claimed.number)  # The directories say the rest.
 
+    def let_go(self, claimed: Claimed) -> None:
+        self.at_work.discard(claimed.number)
+        claimed.lock.release()
+
     def all(self) -> list[Trial]:
         return [
             Trial(number, words, [run.folder.name for run in runs], self._outcome(number, runs))

@@ -139,6 +139,9 @@ class Study:
             value = outcome.value if outcome.state == FINISHED else None
             self.study.tell(claimed.number, value, state=state)
 
+    def let_go(self, claimed: Claimed) -> None:
+        claimed.lock.release()
+
     def all(self) -> list[Trial]:
         return [_trial(trial) for trial in self.study.get_trials(deepcopy=False)]
 

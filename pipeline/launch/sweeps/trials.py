@@ -65,6 +65,9 @@ class Trials(Protocol):
     def tell(self, claimed: Claimed, outcome: Outcome) -> None:
         """Keep how a trial ended."""
 
+    def let_go(self, claimed: Claimed) -> None:
+        """This process works on it no more, whether it has ended or not."""
+
     def all(self) -> list[Trial]:
         """Every trial that there is so far, by number."""
 

@@ -43,7 +43,7 @@ class Worker:
             self._work(wave)
         finally:
             for claimed in wave:
-                claimed.lock.release()
+                self.trials.let_go(claimed)
 
     def _work(self, wave: Sequence[Claimed]) -> None:
         frozen: dict[int, list[RunDirectory]] = {}

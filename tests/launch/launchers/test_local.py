@@ -13,7 +13,9 @@ from pipeline.launch.launchers import local, processes, slots
 from pipeline.launch.launchers.local import Local
 from pipeline.launch.launchers.processes import run_in_process
 from pipeline.launch.launchers.slots import Slot
+from pipeline.runs.directory import RunDirectory
 from pipeline.training import interruption
+from tests.conftest import Command
 from tests.launch.launchers.jobs import job, place, runs
 
 CPU = {"accelerator": "cpu", "devices": 1, "threads": 1}
@@ -152,6 +154,22 @@ def test_a_second_ctrl_c_kills_what_does_not_leave(tmp_path: Path):
     (run,) = runs(tmp_path, "long")
     how = run_in_process(job, run, Slot((), ()), lambda: run.state == "running")
     assert how == "its process was ended by SIGKILL"
+
+
+@TWO_CORES
+@pytest.mark.slow
+def test_a_sweep_of_trainings(small: list[str], command: Command, tmp_path: Path) -> None:
+    """Through the command, which tells what became of them."""
+    keys = [*small, "debug=fast", "seed=0,1", "name=grid", "hydra/launcher=local", "hydra.launcher.jobs=2"]
+    done = command("train", "-m", *keys)
+    assert done.returncode == 0, done.stderr
+    found = [RunDirectory(path.parent) for path in tmp_path.glob("outputs/sweeps/grid/*/manifest.json")]
+    assert [run.state for run in found] == ["finished"] * 2
+    for run in found:
+        assert run.manifest()["environment"]["machine"]["cpus"] == 1
+        assert (run.logs / "stderr.log").read_text().count("weights: newly initialised") == 1
+        assert f"{run.folder.name}: finished, {run.metrics()['optimized_metric']:.4f}" in done.stderr
+    assert "weights:" not in done.stderr, "what jobs say is in their logs"
 
 
 def test_wrong_settings(tmp_path: Path):

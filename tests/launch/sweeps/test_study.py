@@ -115,17 +115,18 @@ def test_a_trial_of_several_seeds_is_their_mean_and_fails_with_one(ask: Ask) -> 
     assert [trial["state"] for trial in again] == ["failed", "failed"]
 
 
-def test_the_first_seed_of_a_pruned_trial_saves_the_others(ask: Ask) -> None:
-    words = ["sweep=asha", "sweep.trials=2", "name=asha", RATE, "seeds=3"]
+def test_the_first_seed_of_a_pruned_trial_saves_the_others(ask: Ask, tmp_path: Path) -> None:
+    asked = ask("sweep=asha", "sweep.trials=2", "name=asha", RATE, "seeds=3")
     launch = Pretend(here=False)
-    found = sweep(ask(*words), launch)
+    found = sweep(asked, launch)
     assert launch.batches == [1, 2, 1, 2] and [trial["state"] for trial in found] == ["finished"] * 2
+    shutil.rmtree(tmp_path / "outputs")
     launch = Pretend(here=False)
     launch.prunes = {found[0]["runs"][0]}
-    again = sweep(ask(*words, "name=other"), launch)
+    again = sweep(asked, launch)
     assert launch.batches == [1, 1, 2] and [trial["state"] for trial in again] == ["pruned", "finished"]
     launch = Pretend(here=False)
-    assert sweep(ask(*words, "name=other"), launch) == again and launch.ran == []
+    assert sweep(asked, launch) == again and launch.ran == []
 
 
 def test_waves_learn_from_the_waves_before(ask: Ask) -> None:
