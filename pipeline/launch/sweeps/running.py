@@ -23,6 +23,8 @@ from pipeline.reporting.leaderboard import Leaderboard, write
 
 # Seconds between two looks at what other processes do.
 _LOOK = 0.5
+# Trials in one go: each holds two files open, and systems let a process have about a thousand.
+_MOST = 256
 # Seconds between two records, while many jobs run.
 _WATCH = 5.0
 
@@ -69,12 +71,12 @@ def _work(worker: Worker, asked: Asked, trials: Listed | Study) -> None:
         _loop(worker, 1)  # One after another, so what is not begun yet is left to other processes.
     elif asked.sweep.jobs is None:
         with _watching(worker.changed):
-            _loop(worker, 1 if isinstance(trials, Study) else max(len(trials.trials), 1))
+            _loop(worker, 1 if isinstance(trials, Study) else _MOST)
     elif worker.launch.concurrent:
-        _pool(worker, asked.sweep.jobs)
+        _pool(worker, min(asked.sweep.jobs, _MOST))
     else:
         with _watching(worker.changed):
-            _loop(worker, asked.sweep.jobs)
+            _loop(worker, min(asked.sweep.jobs, _MOST))
 
 
 @contextmanager
