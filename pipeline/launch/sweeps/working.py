@@ -10,7 +10,7 @@ from typing import Protocol
 from pipeline.errors import BadInput, Interrupted
 from pipeline.launch.sweeps.locks import Locks, of_runs
 from pipeline.launch.sweeps.trials import OVER, Claimed, Outcome, Trials, outcome_of
-from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, PRUNED, RunDirectory
+from pipeline.runs.directory import CREATED, FAILED, FINISHED, INTERRUPTED, PRUNED, RunDirectory
 
 
 class Launch(Protocol):
@@ -94,7 +94,7 @@ class Worker:
             say(f"{what} is not tried again, sweep.retries={self.retries}: {why}")
             return False
         # Counted and begun in one write: killed in between, it goes on.
-        run.update(retries=used + 1, state=INTERRUPTED)
+        run.update(retries=used + 1, state=CREATED)
         say(f"{what} is tried again ({used + 1} of {self.retries}): {why}")
         return True
 

@@ -67,3 +67,16 @@ def test_a_mistake_in_any_trial_stops_all(ask: Ask, tmp_path: Path) -> None:
         running.prepare(ask("optimizer.lr=1e-3,-1", "trainer.batch_size=8,0", "name=g"))
     assert {problem.where for problem in raised.value.problems} == {"optimizer.lr", "trainer.batch_size"}
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_job_that_leaves_no_word_has_failed(ask: Ask) -> None:
+    class Silent(Pretend):
+        def run(self, run):  # type: ignore[no-untyped-def]
+            self.ran.append(run.folder.name)
+
+    launch = Silent()
+    found = sweep(ask("optimizer.lr=1e-3,1e-4", "name=silent"), launch)
+    assert [(trial["state"], trial["error"]) for trial in found] == [
+        ("failed", "its process ended without a word")
+    ] * 2
+    assert len(launch.ran) == 4, "each was tried again once"
