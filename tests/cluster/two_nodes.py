@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue")
+PROGRAMS = ("setpriv", "munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue")
 NODES = ("n1", "n2")
 # Credentials are short-lived, because a job that is queued again waits until those of before have expired.
 CONFIGURATION = """\
@@ -129,8 +129,9 @@ class Cluster:
             time.sleep(0.1)
 
     def _start(self, name: str, *words: str) -> None:
+        # None of them outlives this process, however that ends.
         self._daemons[name] = subprocess.Popen(
-            words,
+            ["setpriv", "--pdeathsig", "TERM", *words],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
