@@ -31,8 +31,8 @@ class Meeting:
         host = address.partition(":")[0]
         # How the others reach this machine; None: by its name.
         self.local_address = "localhost" if host in ("localhost", "127.0.0.1") else None
-        patience = {"read_timeout": max(1, int(seconds))}
-        parameters = RendezvousParameters("c10d", address, "hydratune", nodes, nodes, **patience)
+        patience = max(1, int(seconds))
+        parameters = RendezvousParameters("c10d", address, "hydratune", nodes, nodes, read_timeout=patience)
         try:
             _, self._store = create_backend(parameters)
         except RendezvousConnectionError as error:
