@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from pipeline.errors import RunFailed
 from pipeline.runs import ranks
 from pipeline.runs.environment import usable_cpus
 from pipeline.training import interruption
@@ -50,10 +51,12 @@ def attend(run: RunDirectory, machine: Machine, meeting: Meeting, name: str) -> 
     """Run this machine's share of processes until they end.
 
     Exit codes of those that ended badly, by rank (negative: the signal), and whether they were asked to stop.
+    Raises RunFailed where a machine is missing.
     """
     from torch.distributed.elastic.agent.server.api import WorkerSpec
     from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+    from torch.distributed.elastic.rendezvous import RendezvousError
 
     handler = meeting.handler(name)
     spec = WorkerSpec(
@@ -73,6 +76,10 @@ def attend(run: RunDirectory, machine: Machine, meeting: Meeting, name: str) -> 
             result = agent.run()
         except Stopped:
             return {}, True
+        except RendezvousError as error:
+            raise RunFailed(
+                f"{meeting.nodes} machines did not meet within hardware.timeout: {error}"
+            ) from error
         finally:
             handler.shutdown()
     codes = {rank: failure.exitcode for rank, failure in result.failures.items()}

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pipeline.errors import RunFailed
+from pipeline.errors import BadInput, Problem, RunFailed
 from pipeline.launch import slurm
 from pipeline.launch.words import Words
 from pipeline.launch.world import world
@@ -18,19 +18,28 @@ if TYPE_CHECKING:
 
 
 class Meeting:
-    """words: of the machine that came first; it prepares and freezes. seconds: how long one waits for the others."""
+    """words: of the machine that came first; it prepares and freezes. seconds: how long one waits for the others.
+
+    Raises BadInput where nobody answers at the address.
+    """
 
     def __init__(self, address: str, nodes: int, seconds: float) -> None:
         from torch.distributed import PrefixStore
-        from torch.distributed.elastic.rendezvous import RendezvousParameters
+        from torch.distributed.elastic.rendezvous import RendezvousConnectionError, RendezvousParameters
         from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import create_backend
 
         self.nodes, self.seconds = nodes, seconds
         host = address.partition(":")[0]
         # How the others reach this machine; None: by its name.
         self.local_address = "localhost" if host in ("localhost", "127.0.0.1") else None
-        parameters = RendezvousParameters("c10d", address, "hydratune", nodes, nodes)
-        _, self._store = create_backend(parameters)
+        patience = max(1, int(seconds))
+        parameters = RendezvousParameters("c10d", address, "hydratune", nodes, nodes, read_timeout=patience)
+        try:
+            _, self._store = create_backend(parameters)
+        except RendezvousConnectionError as error:
+            what = f"nobody answers at {address} within {seconds / 60:g} minutes (hardware.timeout)"
+            allowed = "the name of one of the machines, on which the same command runs, and a free port of it"
+            raise BadInput(Problem("hardware.rendezvous", what, allowed)) from error
         place = self._store.add("hydratune/arrived", 1)
         if place > nodes:
             raise RunFailed(

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.errors import BadInput, RunFailed
+from pipeline.launch.agent import attend
+from pipeline.launch.machine import Machine
+from pipeline.launch.meeting import Meeting
+from pipeline.runs.directory import RunDirectory
 from tests.conftest import PYTHON, Command, manifest_of, only_run, quick_environment
 from tests.launch.ports import free_port
+from tests.launch.trouble import trouble
 
 KEYS = [
     "hardware.accelerator=cpu",
@@ -47,13 +53,18 @@ def ended(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
 
 
 @pytest.mark.slow
-def test_the_same_command_on_two_machines(small: list[str], tmp_path: Path, command: Command):
+def test_the_same_command_on_two_machines(
+    small: list[str], tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HYDRATUNE_TRUST", "tests.launch.trouble")
+    killed = ["callbacks.checkpoint.every_steps=2", *trouble("kill")]  # So all start again.
     two, one = tmp_path / "two", tmp_path / "one"
     two.mkdir(), one.mkdir()
-    done = ended(both(two, "pipeline.train", *small, *KEYS, *meeting()))
+    done = ended(both(two, "pipeline.train", *small, *KEYS, *meeting(), *killed))
     assert [code for code, _, _ in done] == [0, 0], done
     run = only_run(two)  # There is one.
-    assert manifest_of(run)["state"] == "finished" and manifest_of(run)["starts"] == 1
+    assert manifest_of(run)["state"] == "finished" and manifest_of(run)["starts"] == 2
+    assert sum("rank 1 was killed" in err for _, _, err in done) == 1
     assert sum("confusion_matrix" in out for _, out, _ in done) == 1, "the result is told once"
     assert sum("machine" in err and "2 machines × 1 × cpu" in out + err for _, out, err in done) == 1
     assert {path.name for path in run.glob("logs/rank*.log")} == {"rank0.log", "rank1.log"}
@@ -93,3 +104,15 @@ def test_torchrun_started_by_hand(small: list[str], tmp_path: Path):
     run = only_run(tmp_path)
     assert manifest_of(run)["state"] == "finished"
     assert "nodes: 2" in (run / "resolved.yaml").read_text()
+
+
+def test_a_place_where_nobody_is():
+    with pytest.raises(BadInput, match=r"hardware.rendezvous: nobody answers at nowhere.invalid:29500"):
+        Meeting("nowhere.invalid:29500", 2, 1)
+
+
+def test_a_machine_that_does_not_come(tmp_path: Path):
+    alone = Meeting(f"localhost:{free_port()}", 2, 1)
+    assert alone.words.leads
+    with pytest.raises(RunFailed, match=r"2 machines did not meet within hardware.timeout"):
+        attend(RunDirectory(tmp_path), Machine("cpu", 2, "32", None, 1, nodes=2), alone, "run-1")
