@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", *(ROOT / f"docs/{name}.md" for name in ("guide", "options", "models", "stages")))
+PAGES = (
+    ROOT / "README.md",
+    *(ROOT / f"docs/{name}.md" for name in ("guide", "options", "models", "stages", "scale")),
+)
 sys.path.insert(0, str(ROOT))
 
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -109,6 +112,31 @@ def stages() -> str:
     return _table(COLUMNS, table(result["summary"]))
 
 
+def scale_memory() -> str:
+    return _scale("scale_memory")
+
+
+def scale_network() -> str:
+    return _scale("scale_network")
+
+
+def scale_time() -> str:
+    return _scale("scale_time")
+
+
+def scale_trials() -> str:
+    return _scale("scale_trials")
+
+
+def _scale(name: str) -> str:
+    """A table of docs/scale_numbers.py."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    import scale_numbers
+
+    header, rows = getattr(scale_numbers, name)()
+    return _table(header, rows)
+
+
 def _groups() -> list[str]:
     """Those that have shipped options, in the order of the help."""
     from pipeline.compose import locations
@@ -128,7 +156,9 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-TABLES = {made.__name__: made for made in (commands, groups, models, options, pairs, quality, stages, tested)}
+SCALE = (scale_memory, scale_network, scale_time, scale_trials)
+ALL = (commands, groups, models, options, pairs, quality, stages, tested, *SCALE)
+TABLES = {made.__name__: made for made in ALL}
 
 
 def generated(text: str) -> str:

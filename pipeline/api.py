@@ -39,7 +39,12 @@ class Run:
 
         Raises Interrupted when it was asked to stop; the directory can be resumed then.
         """
-        run, _ = _chain("train", overrides, config_dir).work()[-1]
+        chain = _chain("train", overrides, config_dir)
+        if any(stage.spec.seeds for stage in chain.stages):
+            raise BadInput(
+                Problem("seeds", "ask for several runs, and this is one", "a call for each seed=…")
+            )
+        run, _ = chain.work()[-1]
         return cls(run.folder)
 
     @staticmethod
@@ -62,7 +67,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """created, running, trained, finished, failed or interrupted."""
+        """created, running, trained, finished, failed, interrupted or pruned."""
         return self.directory.state
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.compose.best import take_best
 from pipeline.compose.composing import Composed, compose_all
 from pipeline.compose.matrix import declared, fits
 from pipeline.compose.run_spec import load
@@ -22,7 +23,9 @@ def compare(overrides: Sequence[str]) -> tuple[list[list[str]], list[str]]:
 
     Raises BadInput where no job at all can be planned.
     """
-    jobs = compose_all(overrides)
+    taken = take_best(overrides)
+    with taken.told():
+        jobs = compose_all(taken.words)
     common = set.intersection(*(set(job.overrides) for job in jobs))
     rows, notes, problems = [HEADER], [], list[Problem]()
     for job in jobs:
@@ -42,18 +45,23 @@ def compare(overrides: Sequence[str]) -> tuple[list[list[str]], list[str]]:
 
 def _row(ready: Ready) -> list[str]:
     spec, prepared, folder = ready.spec, ready.prepared, ready.prepared.checkpoint["folder"]
-    model, _ = spec.task.load(spec.model, folder, prepared.head, meta=True)
-    speed = tokens_per_second(flops_per_token(spec.strategy.adapt(model)), ready.machine)
     longest = spec.model.tokenizer(folder).model_max_length
     return [
         _short(prepared.total),
         _short(prepared.trainable),
         f"{memory(spec, prepared, ready.machine).total / GIB:.1f} GiB",
-        f"~{_short(float(f'{speed:.1g}'))}",
+        f"~{_short(float(f'{speed(ready):.1g}'))}",
         "no limit" if longest > _NO_LIMIT else f"{longest:,}",
         spec.model.licence or "?",
         _tasks(spec.model.heads),
     ]
+
+
+def speed(ready: Ready) -> float:
+    """Tokens per second in training, over all processes: an estimate."""
+    spec, prepared = ready.spec, ready.prepared
+    model, _ = spec.task.load(spec.model, prepared.checkpoint["folder"], prepared.head, meta=True)
+    return tokens_per_second(flops_per_token(spec.strategy.adapt(model)), ready.machine)
 
 
 def _declared_row(job: Composed) -> list[str]:

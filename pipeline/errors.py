@@ -68,6 +68,20 @@ class Interrupted(Exception):
     """The run was asked to stop and left a checkpoint to resume from; exit code 75."""
 
 
+class Pruned(Exception):
+    """A search ended the run before its time, because others do better; exit code 0: it did what it was for.
+
+    step: the optimizer step after which it ended.
+    """
+
+    def __init__(self, step: int, why: str) -> None:
+        self.step, self.why = step, why
+        super().__init__(f"step {step}: {why}")
+
+    def __reduce__(self) -> "tuple[type[Pruned], tuple[int, str]]":
+        return type(self), (self.step, self.why)
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str:
     """The candidate that looks most like ``name``, or an empty string when none is close."""
     close = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)

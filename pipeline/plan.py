@@ -1,4 +1,4 @@
-"""Show what `train` would do: data, parameters, steps, memory, machine; with -m several models beside each other."""
+"""Show what `train` would do: data, parameters, steps, memory, machine; with -m models side by side, or a search."""
 
 import sys
 
@@ -17,10 +17,14 @@ def main() -> None:
             return show_rows("what goes together", table())
     if call.multirun:
         from pipeline.comparison import compare
-        from pipeline.reporting.tables import show_rows
+        from pipeline.reporting.tables import show_pairs, show_rows
+        from pipeline.sweep_plan import notes_of_seeds, plan_of_search
 
         with locations.using(call.config_dir):
+            if searched := plan_of_search(call.overrides):
+                return show_pairs("plan of the sweep", searched, error=False)
             rows, notes = compare(call.overrides)
+            notes = [*notes, *notes_of_seeds(call.overrides)]
         return show_rows("comparison (tokens/s in training: an estimate)", rows, notes)
 
     stages = check(call)

@@ -11,6 +11,7 @@ from pipeline.compose.composing import Composed, compose_onto
 from pipeline.compose.frozen import frozen_files, lasting, load_frozen
 from pipeline.compose.run_spec import load
 from pipeline.errors import BadInput, Problem
+from pipeline.launch.meeting import words
 from pipeline.launch.process import launch
 from pipeline.launch.ready import Ready, get_ready
 from pipeline.launch.trained_before import check_weights
@@ -53,6 +54,13 @@ class Start:
         Nothing is left of a new run that is refused before it trained, as by weights that turn out not to fit.
         """
         try:
+            if others := words(self.ready.spec.hardware):
+                if not others.leads:
+                    what = "each machine has frozen a run of its own"
+                    raise BadInput(
+                        Problem("hardware.nodes", what, "several machines: by python -m pipeline.train")
+                    )
+                others.share(str(run.folder))
             return launch(run, self.ready.spec)
         except BadInput:
             if not resumed and not run.last_checkpoint.exists():

@@ -17,8 +17,8 @@ TIERS = [
     {"sources", "tasks", "strategies", "models"},
     {"data"},
     {"training"},
-    {"runs"},
     {"reporting"},
+    {"runs"},
     {"fetch"},
     {"errors", "component"},
 ]

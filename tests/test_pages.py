@@ -1,4 +1,4 @@
-"""README.md, docs/guide.md, models.md, stages.md, export.md and docs/data work as they stand: every command is run.
+"""README.md, docs/data and the pages beside the guide work as they stand: every command is run.
 
 Trainings are cut short by a few more words (`SHORTER`) at the end of each call of train, plan and prepare
 that does not name a run. A comment above a block changes that: "composed only" (it needs a hub or a GPU)
@@ -23,9 +23,20 @@ from tests.conftest import PYTHON, ROOT, environment, quick_environment
 from tests.documents import Block, blocks, write_files
 
 README, GUIDE, MODELS = ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/models.md"
-# Commands of the other pages of docs/data are only composed: tests/test_data_pages.py.
+# Commands of the other pages of docs/data are only composed: tests/test_data_pages.py. Those of docs/launchers.md too:
+# tests/launch/launchers/test_page.py.
 DATA = [ROOT / f"docs/data/{name}.md" for name in ("audit", "augmentation", "bad_rows", "streaming")]
-PAGES = (README, GUIDE, MODELS, ROOT / "docs/stages.md", ROOT / "docs/export.md", *DATA)
+PAGES = (
+    README,
+    GUIDE,
+    MODELS,
+    ROOT / "docs/stages.md",
+    ROOT / "docs/export.md",
+    ROOT / "docs/reports.md",
+    ROOT / "docs/sweeps.md",
+    ROOT / "docs/scale.md",
+    *DATA,
+)
 # Of their own test, beside the tasks.
 DATA_PAGES = sorted(f"docs/data/{path.name}" for path in (ROOT / "docs/data").glob("*.md"))
 TASK_PAGES = sorted(f"docs/tasks/{path.name}" for path in (ROOT / "docs/tasks").glob("*.md"))
@@ -35,7 +46,7 @@ FUNCTION = """
 set -eo pipefail
 python() {
   case " $* " in
-    *" run="*|*" --help "*) "$PROGRAM" "$@" ;;
+    *" run="*|*"pipeline.report "*|*" --help "*) "$PROGRAM" "$@" ;;
     *) "$PROGRAM" "$@" $MORE ;;
   esac
 }
@@ -92,10 +103,18 @@ def test_commands_run(block: Block, folder: Path):
     done = bash(block, folder, SHORTER)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line for line in block.text.splitlines() if "pipeline.train " in line]
-    several = {" -m strategy=lora,full seed=0,1": 4, " -m experiment=": 2, "--help": 0, "--cfg": 0}
+    several = {
+        " -m strategy=lora,full seed=0,1": 4,
+        " -m experiment=": 2,
+        " -m strategy=frozen": 2,
+        " -m sweep=": 2,
+        "--help": 0,
+        "--cfg": 0,
+    }
     several["stages=[pretrain,adapt,finetune]"] = 3
     expected = sum(next((jobs for word, jobs in several.items() if word in line), 1) for line in lines)
-    runs = [path for path in folder.glob("outputs/*/*/*/manifest.json") if "/reviews/" not in str(path)]
+    found = folder.glob("outputs/*/*/*/manifest.json")
+    runs = [path for path in found if "/reviews/" not in str(path) and not path.parent.is_symlink()]
     assert len(runs) == expected
     assert all((path.parent / "model/model.safetensors").is_file() for path in runs)
 
@@ -171,8 +190,8 @@ def test_the_picture_shows_a_runs_numbers(finished: Path):
         *(
             f"docs/{name}.md"
             for name in (
-                *("guide", "options", "models", "stages", "strategies", "frozen_part", "export"),
-                *("extending", "decisions"),
+                *("guide", "options", "models", "stages", "strategies", "frozen_part", "export", "scale"),
+                *("reports", "sweeps", "launchers", "extending", "decisions"),
             )
         ),
         *TASK_PAGES,

@@ -33,7 +33,8 @@ from pathlib import Path
 # Libraries read variables of these names when they are imported.
 READ_EARLY = ("CUDA", "HF_", "LD_", "MKL_", "OMP_", "PYTHON", "TRANSFORMERS_")
 # What is run warm by `-m`, and by `-I` where the warm Python has that flag.
-MODULES, SCRIPTS = ("pipeline.", "benchmarks.", "torch.distributed.run"), ("reload.py",)
+MODULES = ("pipeline.", "benchmarks.", "submitit.core._submit", "tests.launch.", "torch.distributed.run")
+SCRIPTS = ("reload.py",)
 # Variables: the Python that reloads models, and a file for the number of the process.
 RELOADER, PROCESS = "TESTS_RELOADER", "TESTS_PROCESS"
 LIBRARIES = [
@@ -205,7 +206,9 @@ def ask(folder: str, cold: str, words: list[str]) -> None:
     """Have it done, pass signals on, and end as it ended."""
     if not is_warm(folder, words):
         os.execv(cold, [cold, *words])
-    request = {"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    # The number is that of the process that was asked for, not of those that it starts.
+    environment = {name: value for name, value in os.environ.items() if name != PROCESS}
+    request = {"words": words, "folder": str(Path.cwd()), "environment": environment}
     text = json.dumps(request).encode()
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(f"{folder}/socket")
@@ -213,7 +216,7 @@ def ask(folder: str, cold: str, words: list[str]) -> None:
     connection.sendmsg([len(text).to_bytes(8, "big")], streams)
     connection.sendall(text)
     child = int.from_bytes(connection.recv(8), "big")
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
         signal.signal(number, lambda number, _: os.kill(child, number))
     if PROCESS in os.environ:
         Path(os.environ[PROCESS]).write_text(str(child))

@@ -58,6 +58,7 @@ def train(case: Case, made: list[Block], clock: Clock, device: torch.device) -> 
     from pipeline.training.frozen_weights import frozen_matrices
     from pipeline.training.module import FineTuning
     from pipeline.training.optimizers import AdamW
+    from pipeline.training.processes import cluster
     from pipeline.training.schedulers import Constant
     from pipeline.training.trainer import build_trainer
     from pipeline.training.trainer_spec import TrainerSpec
@@ -100,7 +101,10 @@ def train(case: Case, made: list[Block], clock: Clock, device: torch.device) -> 
             settings,
             folder=Path(folder),
             accelerator="gpu" if device.type == "cuda" else "cpu",
-            world_size=1,
+            devices=1,
+            nodes=1,
+            strategy="auto",
+            cluster=cluster(""),
             precision="bf16",
             accumulate=1,
             epochs=1,

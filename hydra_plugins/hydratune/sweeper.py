@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobReturn
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.runs.directory import RunDirectory
 
 
 @dataclass
@@ -24,7 +28,7 @@ ConfigStore.instance().store(
 
 
 class HydratuneSweeper(Sweeper):
-    """Grid sweeps of ``run=DIR`` jobs: a launcher that composes again inside a job finds the same run."""
+    """Sweeps of ``run=DIR`` jobs: a launcher that composes again inside a job finds the same run."""
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         self.params = dict(params or {})
@@ -33,44 +37,46 @@ class HydratuneSweeper(Sweeper):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Check all jobs, freeze all, launch all. A failing job ends no other: state is in the directories.
+        """What the group `sweep` asks for, see pipeline.launch.sweeps. A failing job ends no other.
 
-        Raises BadInput before anything is written, Interrupted when a job in this process was asked to stop.
+        Raises BadInput before anything is written, Interrupted when jobs were asked to stop.
         """
-        from pipeline.compose.frozen import frozen_files
-        from pipeline.compose.multirun import check_jobs
-        from pipeline.launch import sweep
+        from pipeline.compose.sweeping import read
+        from pipeline.launch.sweeps import running
 
         configured = [f"{key}={value}" for key, value in self.params.items()]
-        jobs = check_jobs([*configured, *(argument.removeprefix("++") for argument in arguments)])
-        frozen = sweep.freeze_all(
-            [(spec, frozen_files(composed), composed.overrides) for composed, spec in jobs]
-        )
-        self._launch([str(run.folder) for run in frozen.pending], str(frozen.folder))
-        return sweep.summarise(frozen)
+        asked = read([*configured, *(argument.removeprefix("++") for argument in arguments)])
+        trials = running.prepare(asked)
+        return running.run(asked, trials, self._launching(trials.folder))
 
-    def _launch(self, runs: Sequence[str], folder: str) -> None:
-        from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+    def _launching(self, folder: "Path") -> "Launching":
         from hydra.core.plugins import Plugins
-
-        from pipeline.compose.overrides import quoted
-        from pipeline.errors import Interrupted
 
         assert self.config is not None and self.hydra_context is not None and self.task_function is not None
         with open_dict(self.config):
-            self.config.hydra.sweep.dir, self.config.hydra.sweep.subdir = folder, "."
+            self.config.hydra.sweep.dir, self.config.hydra.sweep.subdir = str(folder), "."
         launcher = Plugins.instance().instantiate_launcher(
             self.hydra_context, self.task_function, self.config
         )
-        place = [f"hydra.sweep.dir={quoted(folder)}", "hydra.sweep.subdir=."]
-        batches = [[f"run={quoted(run)}", *place] for run in runs]
-        # In this process jobs run one after another, so a stop can be heard between two of them.
-        step = 1 if isinstance(launcher, BasicLauncher) else max(len(batches), 1)
-        for start in range(0, len(batches), step):
-            returns: Sequence[JobReturn] = launcher.launch(
-                batches[start : start + step], initial_job_idx=start
-            )
-            # `return_value` of a failed job raises; the plain attribute does not.
-            stopped = [r._return_value for r in returns if isinstance(r._return_value, Interrupted)]
-            if stopped and step == 1:
-                raise stopped[0]
+        return Launching(launcher, folder)
+
+
+class Launching:
+    """Hydra's launcher as pipeline.launch.sweeps.working.Launch."""
+
+    def __init__(self, launcher: Any, folder: "Path") -> None:
+        from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
+        self.launcher, self.folder, self.launched = launcher, folder, 0
+        self.here = isinstance(launcher, BasicLauncher)
+        self.concurrent = getattr(launcher, "concurrent", False)
+
+    def __call__(self, runs: Sequence["RunDirectory"]) -> list[BaseException | None]:
+        from pipeline.compose.overrides import quoted
+
+        place = [f"hydra.sweep.dir={quoted(str(self.folder))}", "hydra.sweep.subdir=."]
+        words = [[f"run={quoted(str(run.folder))}", *place] for run in runs]
+        first, self.launched = self.launched, self.launched + len(words)
+        # `return_value` of a failed job raises; the plain attribute does not.
+        ended = [one._return_value for one in self.launcher.launch(words, initial_job_idx=first)]
+        return [value if isinstance(value, BaseException) else None for value in ended]

@@ -36,6 +36,7 @@ from pipeline.errors import (
     Diverged,
     Interrupted,
     Problem,
+    Pruned,
     RunFailed,
     listing,
     nearest,
@@ -102,7 +103,7 @@ def parse(argv: Sequence[str], command: str) -> Call:
     if args.shell_completion or args.info or args.hydra_help:
         _hydra(argv, args.config_dir)
         raise SystemExit(FINISHED)
-    if command in ("evaluate", "predict", "export") and (args.cfg or args.multirun):
+    if command in ("evaluate", "predict", "export", "report") and (args.cfg or args.multirun):
         flag = "--cfg" if args.cfg else "--multirun"
         raise BadInput(Problem(flag, f"is no flag of {command}", "--help lists what is allowed"))
     if args.matrix and command != "plan":
@@ -127,12 +128,17 @@ def check(call: Call) -> "list[Stage]":
 
     Raises BadInput with every mistake. Imports nothing that takes long.
     """
+    from pipeline.compose.best import take_best
     from pipeline.compose.composing import compose
     from pipeline.compose.run_spec import load
     from pipeline.compose.stages import Stage, compose_stages, named
 
-    composed = compose(call.overrides, call.config_dir)
-    with locations.using(call.config_dir):  # What it recommends may lie there.
+    if (asked := call.given("sweep")) not in (None, "grid", "null"):
+        raise BadInput(Problem("sweep", f"{asked} goes over several runs, and this call is one", "-m"))
+    taken = take_best(call.overrides)
+    # What it recommends may lie in the folder.
+    with taken.told(), locations.using(call.config_dir):
+        composed = compose(taken.words)
         chain = compose_stages(composed) if named(composed) else [Stage(composed, load(composed))]
     if call.cfg:
         from omegaconf import OmegaConf
@@ -158,6 +164,8 @@ def outcome(main: Callable[[], object]) -> NoReturn:
     except Interrupted as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         code = INTERRUPTED
+    except Pruned as error:
+        print(f"pruned at {error}", file=sys.stderr)
     except (Diverged, RunFailed) as error:
         print(f"failed: {error}", file=sys.stderr)
         code = FAILED

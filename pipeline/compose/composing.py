@@ -1,6 +1,7 @@
 """Overrides to one configuration, through Hydra; every failure becomes a BadInput."""
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -124,6 +125,8 @@ def _alone(job: Composed) -> Composed:
 
 def config_loader() -> ConfigLoaderImpl:
     """Hydra's loader over our search path, free of Hydra's global state."""
+    # hydra-submitit-launcher registers a launcher by the name of ours: ours counts, and its keys fit the other's types.
+    warnings.filterwarnings("ignore", "(?s).*is validated against ConfigStore schema with the same name")
     setup_globals()
     return ConfigLoaderImpl(create_config_search_path(str(locations.shipped())))
 

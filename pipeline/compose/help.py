@@ -15,7 +15,7 @@ KEY = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z_][\w-]*):(?P<value>.*?)(?:\s+#
 FLAGS = {
     "--help, -h [group=option]": "This text, or the keys of an option.",
     "--cfg job [--resolve]": "Print the configuration instead of running it.",
-    "--multirun, -m": "Run every combination: strategy=lora,full seed=0,1,2; with plan compare them.",
+    "--multirun, -m": "Run every combination: strategy=lora,full seed=0,1,2, or a search: sweep=…; with plan compare.",
     "--matrix": "plan: which tasks, models and strategies go together.",
     "--config-dir, -cd DIR": "A folder searched for options before ./conf and the shipped ones.",
     "--trust MODULE": "Allow a module of yours in _target_ (also: HYDRATUNE_TRUST=a,b).",
@@ -75,6 +75,18 @@ USING = {
         (
             "{program} run=outputs/… format=huggingface output=exported",
             "{program} 'run=[outputs/…,outputs/…]' output=soup",
+        ),
+    ),
+    "report": (
+        {
+            **_USED,
+            "sweep=DIR": "The folder of a sweep, instead of a run.",
+            "output=FILE": "The page, a name in .html; without it report.html in that folder.",
+        },
+        (),
+        (
+            "{program} run=outputs/…",
+            "{program} sweep=outputs/sweeps/… output=sweep.html",
         ),
     ),
 }

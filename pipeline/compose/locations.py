@@ -83,7 +83,9 @@ def groups() -> list[str]:
         for path in folder.rglob("*")
         if path.is_dir()
     }
-    found = sorted(name for name in folders if name.partition("/")[0] != "hydra" and options(name))
+    # Of Hydra's own groups only the one that has options of ours.
+    shown = [name for name in folders if name.partition("/")[0] != "hydra" or name == "hydra/launcher"]
+    found = sorted(name for name in shown if options(name))
     inner = [name for name in found if "/" in name]
     outer = [*listed, *(name for name in found if name not in listed and name not in inner)]
     nested = [name for group in outer for name in (group, *(n for n in inner if n.startswith(f"{group}/")))]

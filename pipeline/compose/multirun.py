@@ -10,9 +10,10 @@ from omegaconf import DictConfig
 
 from pipeline.compose import locations
 from pipeline.compose.command_line import Call
-from pipeline.compose.composing import Composed, compose_all, compose_hydra, config_loader, listed
+from pipeline.compose.composing import compose_hydra, config_loader, listed
+from pipeline.compose.launching import launcher_problems
 from pipeline.compose.overrides import for_hydra, parse
-from pipeline.compose.run_spec import RunSpec, load
+from pipeline.compose.sweeping import read
 from pipeline.errors import BadInput, Problem
 
 SWEEPER = "hydra_plugins.hydratune.sweeper.HydratuneSweeper"
@@ -31,25 +32,11 @@ def run_multirun(call: Call, task_function: Callable[[DictConfig], Any]) -> Any:
         loader = config_loader()
         parsed = parse(call.overrides, loader)
         if parsed.problems:
-            check_jobs(call.overrides)
+            read(call.overrides)  # Raises them.
         settings = for_hydra(parsed.overrides, listed(loader, parsed.overrides))
         _check_hydra(compose_hydra(loader, settings, RunMode.MULTIRUN))
         hydra = Hydra(task_name=locations.PRIMARY, config_loader=loader)
         return hydra.multirun(locations.PRIMARY, task_function, settings, with_log_configuration=False)
-
-
-def check_jobs(overrides: list[str] | tuple[str, ...]) -> list[tuple[Composed, RunSpec]]:
-    """Every job of a sweep, composed and checked. Raises one BadInput with the problems of all of them."""
-    jobs: list[tuple[Composed, RunSpec]] = []
-    problems: dict[Problem, None] = {}
-    for composed in compose_all(overrides):
-        try:
-            jobs.append((composed, load(composed)))
-        except BadInput as error:
-            problems.update(dict.fromkeys(error.problems))
-    if problems:
-        raise BadInput(list(problems))
-    return jobs
 
 
 def _check_hydra(config: DictConfig) -> None:
@@ -61,5 +48,6 @@ def _check_hydra(config: DictConfig) -> None:
         )
     if config.hydra.callbacks:
         problems.append(Problem("hydra.callbacks", "not supported", "the group `callbacks`"))
+    problems += launcher_problems(config)
     if problems:
         raise BadInput(problems)

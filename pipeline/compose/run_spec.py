@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pipeline.component import component
 from pipeline.compose import locations, matrix
+from pipeline.compose.best import best_problems
 from pipeline.compose.composing import Composed
 from pipeline.compose.inner import make_inner
 from pipeline.compose.leaf import CallbackLeaf, Leaf, LoggerLeaf, OptimizerLeaf, SchedulerLeaf
@@ -20,6 +21,7 @@ from pipeline.compose.validation import unknown, validate
 from pipeline.compose.words import fields_of
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.launch.hardware import Hardware
+from pipeline.launch.sweeps.spec import Grid, Sweep
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.runs.paths import Paths
 from pipeline.sources.base import Source
@@ -40,6 +42,7 @@ class Root:
     name: Annotated[str, Field(pattern=r"^\w[\w.+-]*$")] | None = None
     tags: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seeds: Annotated[int, Field(ge=1)] | None = None
     train: bool = True
     stages: tuple[str, ...] = ()
     resume: str | None = None
@@ -67,11 +70,13 @@ class RunSpec:
     hardware: Hardware
     trainer: TrainerSpec
     paths: Paths
+    sweep: Sweep
     callbacks: dict[str, CallbackSpec | CallbackLeaf]
     logger: dict[str, LoggerSpec | LoggerLeaf]
     name: str
     tags: tuple[str, ...]
     seed: int
+    seeds: int | None
     train: bool
     stages: tuple[str, ...]
     resume: str | None
@@ -106,6 +111,7 @@ SINGLE = {
     "hardware": Kind(Hardware),
     "trainer": Kind(TrainerSpec),
     "paths": Kind(Paths),
+    "sweep": Kind(Sweep),
 }
 SEVERAL = {"callbacks": Kind(CallbackSpec, CallbackLeaf), "logger": Kind(LoggerSpec, LoggerLeaf)}
 # Groups that only change what others set.
@@ -128,7 +134,8 @@ def load(composed: Composed, *, frozen: bool = False) -> RunSpec:
     parts: dict[str, Any] = {}
     found: list[Problem] = []
     for group, kind in SINGLE.items():
-        parts[group] = _part(values.get(group), kind, group, found)
+        parts[group] = _part(values.get(group), kind, group, found) if group != "sweep" else None
+    parts["sweep"] = sweep_of(values, found)
     for group, kind in SEVERAL.items():
         parts[group] = _parts(values.get(group), kind, group, found)
     root = _root(values, found)
@@ -142,9 +149,15 @@ def load(composed: Composed, *, frozen: bool = False) -> RunSpec:
         parts["strategy"], choices = Untouched(), {**choices, "strategy": "untouched"}
     keys["name"] = root.name or _name(choices)
     spec = RunSpec(**parts, **keys, choices=choices, config=values, public=public(composed.config))
-    if together := list(_problems_together(spec, frozen)):
+    if together := [*_problems_together(spec, frozen), *best_problems(spec.sweep.best, composed.overrides)]:
         raise BadInput(together)
     return spec
+
+
+def sweep_of(values: Mapping[str, Any], problems: list[Problem]) -> Sweep | None:
+    """How to sweep; as a grid where nothing is said, as in runs that were frozen before there was such a group."""
+    entry = values.get("sweep")
+    return Grid() if entry is None else _part(entry, SINGLE["sweep"], "sweep", problems)
 
 
 def _of_files(problems: Sequence[Problem], composed: Composed) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""What `evaluate`, `predict` and `export` work with: a finished run, and where asked other data or hardware."""
+"""What commands work with that use a run: a finished one, and where asked other data or hardware."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ CHANGEABLE = {
     "evaluate": ("output", "data", "hardware"),
     "predict": ("input", "output", "data", "hardware"),
     "export": ("format", "output"),
+    "report": ("sweep", "output"),
 }
 
 
@@ -56,7 +57,7 @@ def open_finished(
 
     Raises BadInput for a run that is not there or has not finished, and for overrides of anything else.
     """
-    problems = [problem for text in overrides if (problem := _not_asked_here(text, command))]
+    problems = [problem for text in overrides if (problem := not_asked_here(text, command))]
     if not folder:
         example = f"python -m pipeline.{command} run=outputs/…"
         raise BadInput([Problem("run", "which run?", f"a run directory: {example}"), *problems])
@@ -95,7 +96,7 @@ def _root(override: str) -> str:
     return re.split(r"[.@/]", override.lstrip("+~").partition("=")[0], maxsplit=1)[0]
 
 
-def _not_asked_here(override: str, command: str) -> Problem | None:
+def not_asked_here(override: str, command: str) -> Problem | None:
     """What is wrong with a word that ``command`` does not take; None where it takes it."""
     root, words = _root(override), CHANGEABLE[command]
     if root in ("run", *words) or ("=" not in override and not override.startswith("~")):
@@ -116,7 +117,7 @@ def _other_problems(
     """What is wrong with the words that ``command`` does take."""
     try:
         load(
-            compose_onto(frozen, [t for t in given if not _not_asked_here(t, command)], config_dir),
+            compose_onto(frozen, [t for t in given if not not_asked_here(t, command)], config_dir),
             frozen=True,
         )
     except BadInput as error:

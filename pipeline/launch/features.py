@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from pipeline.data.module import Numbered, lengths_of
 from pipeline.data.waiting import Waiting
 from pipeline.fetch.cache import entry
 from pipeline.launch.prefix import ODD, FrozenPrefix, look, spread, tokens_in
+from pipeline.launch.world import world
 from pipeline.runs.identity import digest
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def frozen_part(
     if prefix is None or prefix.cut is None or prefix.why_not:
         return None, {}
     stand_ins = prefix.cut.stand_ins(model)
-    gpu = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    gpu = f"cuda:{world().local_rank}"
     device = torch.device(gpu if machine.accelerator == "gpu" else machine.accelerator)
     store = Store(spec, prepared, machine, prefix, model, report.initialised, tokenizer, stand_ins, device)
     features = store.of(splits)

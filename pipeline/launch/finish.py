@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pipeline.launch.whole import make_whole
 from pipeline.models import pooled_loading
 from pipeline.models.loading import quiet
 from pipeline.reporting.model_card import model_card
 from pipeline.reporting.ordered_lines import OrderedLines, join
+from pipeline.reporting.report.at_end import at_end
+from pipeline.reporting.report.run_page import write_run_page
 from pipeline.runs.directory import FINISHED, write_whole
 from pipeline.runs.sizes import sizes
 from pipeline.runs.verification import outputs, verify
+from pipeline.training.watchdog import unwatched
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -51,8 +55,10 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
     if "test" in job.data.splits:
         with _predictions(job, trainer) as job.module.test_sink:
             trainer.test(job.module, datamodule=job.data, verbose=False)
+    make_whole(job)
     if not trainer.is_global_zero:
         return {}
+    unwatched()
     difference = _save_and_verify(job)
     metrics["optimized_metric"] = metrics.get(job.schedule.monitor or "")
     metrics["reload_difference"] = difference
@@ -65,6 +71,7 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
             logger.log_files(job.run.folder)
         logger.finalize("success")
     job.run.update(state=FINISHED)
+    at_end(lambda: write_run_page(job.run))
     return content
 
 

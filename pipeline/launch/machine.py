@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from pipeline.errors import BadInput, Problem
+from pipeline.launch.world import world
 from pipeline.runs.directory import RunDirectory, write_whole
 from pipeline.runs.environment import usable_cpus
 
@@ -27,6 +28,7 @@ class Machine:
 
     accelerator: cpu, gpu or mps. world_size: processes. threads: CPU threads of one process.
     precision: 32, bf16 or 16. micro_batch: examples at once in one process, None for its whole share.
+    nodes: machines like this one, each with the same number of processes.
     """
 
     accelerator: str
@@ -34,6 +36,12 @@ class Machine:
     precision: str
     micro_batch: int | None
     threads: int
+    nodes: int = 1
+
+    @property
+    def local_size(self) -> int:
+        """Processes on one machine."""
+        return self.world_size // self.nodes
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -85,7 +93,11 @@ def _there(accelerator: str) -> int:
 
 
 def look(hardware: Hardware) -> Machine:
-    """What `hardware` comes to here. Raises BadInput for an accelerator that this machine does not have."""
+    """What `hardware` comes to here. Raises BadInput for an accelerator that this machine does not have.
+
+    In one of several processes their number is what their starter says, not `hardware.devices` and `hardware.nodes`.
+    """
+    place = world()
     accelerator = hardware.accelerator
     if accelerator == "auto":
         accelerator = "gpu" if _gpus() else "mps" if _has_mps() else "cpu"
@@ -93,6 +105,8 @@ def look(hardware: Hardware) -> Machine:
     devices = hardware.devices
     if devices == "auto":
         devices = there if accelerator == "gpu" else 1
+    if place.size > 1:
+        devices = place.local_size
     if devices > there or there == 0:
         key = "hardware.accelerator" if there == 0 else "hardware.devices"
         what = f"asks for {max(devices, 1)} {accelerator}, and this machine has {there}"
@@ -102,20 +116,25 @@ def look(hardware: Hardware) -> Machine:
         raise BadInput(Problem("hardware.precision", "16 needs a GPU", "32 or bf16 on a CPU"))
     threads = hardware.threads or max(1, usable_cpus() // (devices if accelerator == "cpu" else 1))
     micro = None if hardware.micro_batch == "auto" else hardware.micro_batch
-    return Machine(accelerator, devices, precision, micro, threads)
+    nodes = place.nodes if place.size > 1 else hardware.nodes
+    return Machine(accelerator, devices * nodes, precision, micro, threads, nodes)
 
 
 def resolve(run: RunDirectory, hardware: Hardware) -> Machine:
     """The run's machine settings: read when it started before, decided and written when this is its first start.
 
-    Raises BadInput where it started on an accelerator that this machine does not have.
+    Raises BadInput where it started on an accelerator that this machine does not have, or is continued by another
+    number of processes.
     """
     path = run.folder / "resolved.yaml"
     if path.exists():
         machine = Machine(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        if (size := world().size) not in (1, machine.world_size):
+            what = f"{run.folder} computes in {machine.world_size} processes, and {size} were started"
+            raise BadInput(Problem("run", what, f"{machine.world_size} processes, or a new run"))
         # Fewer cores only take longer.
-        if machine.accelerator != "cpu" and machine.world_size > (there := _there(machine.accelerator)):
-            what = f"{run.folder} computes on {machine.world_size} {machine.accelerator}, and this machine has {there}"
+        if machine.accelerator != "cpu" and machine.local_size > (there := _there(machine.accelerator)):
+            what = f"{run.folder} computes on {machine.local_size} {machine.accelerator}, and this machine has {there}"
             raise BadInput(Problem("resume", what, "a machine like the one it started on, or a new run"))
         return machine
     machine = look(hardware)

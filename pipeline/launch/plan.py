@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ from pipeline.data.batches import micro_batches_per_step
 from pipeline.data.mixing import mixing
 from pipeline.data.skipping import skipped_text
 from pipeline.data.streaming.facts import StreamFacts
+from pipeline.launch import footprint
+from pipeline.launch.footprint import Memory, Shape, Split
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -22,38 +23,48 @@ if TYPE_CHECKING:
 GIB = 2**30
 
 
-@dataclass(frozen=True)
-class Memory:
-    """Estimated bytes in one process at the largest training batch."""
-
-    weights: int
-    gradients: int
-    optimizer: int
-    activations: int
-
-    @property
-    def total(self) -> int:
-        return self.weights + self.gradients + self.optimizer + self.activations
-
-
 def memory(spec: RunSpec, prepared: Prepared, machine: Machine) -> Memory:
-    """Weights, gradients and two optimizer moments in float32; activations by Korthikanti et al. 2022
-    (arXiv:2205.05198), equation 1: s·b·h·(34 + 5·a·s/h) bytes a layer at two bytes a number. A language model has
-    logits besides, as long as its vocabulary, and their gradients, both in float32."""
+    """What the largest training batch takes in one process: see :func:`pipeline.launch.footprint.memory`."""
+    split = _split(spec, prepared, machine)
+    language = any(head.endswith("_lm") for head in spec.task.heads)
+    return footprint.memory(_shape(prepared), split, copies=_averages(spec), language=language)
+
+
+def _shape(prepared: Prepared) -> Shape:
     config = json.loads((Path(prepared.checkpoint["folder"]) / "config.json").read_text(encoding="utf-8"))
     config = config.get("backbone_config", config)  # of a pooled model
-    hidden = _first(config, "hidden_size", "d_model", "n_embd", "dim")
-    layers = _first(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
-    heads = _first(config, "num_attention_heads", "n_head", "n_heads", "num_heads")
-    length = prepared.longest
+    return Shape(
+        total=prepared.total,
+        trainable=prepared.trainable,
+        layers=_first(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+        hidden=_first(config, "hidden_size", "d_model", "n_embd", "dim"),
+        heads=_first(config, "num_attention_heads", "n_head", "n_heads", "num_heads"),
+        vocabulary=_first(config, "vocab_size"),
+    )
+
+
+def _split(spec: RunSpec, prepared: Prepared, machine: Machine) -> Split:
     share = -(-_step_rows(spec, prepared) // machine.world_size)
-    batch = min(machine.micro_batch or share, share)
-    width = 2 if machine.precision == "32" else 1
-    activations = layers * length * batch * (34 * hidden + 5 * heads * length) * width
-    if any(head.endswith("_lm") for head in spec.task.heads):
-        activations += length * batch * _first(config, "vocab_size") * 2 * 4
-    trainable = 4 * prepared.trainable
-    return Memory(4 * prepared.total + _averages(spec) * trainable, trainable, 2 * trainable, activations)
+    return Split(
+        processes=machine.world_size,
+        rows=min(machine.micro_batch or share, share),
+        tokens=prepared.longest,
+        width=4 if machine.precision == "32" else 2,
+        sharded=spec.train and spec.hardware.sharding != "none" and machine.world_size > 1,
+        recompute=spec.train and spec.hardware.recompute,
+    )
+
+
+def _network(
+    spec: RunSpec, prepared: Prepared, machine: Machine, schedule: Schedule
+) -> list[tuple[str, str]]:
+    """What processes send each other."""
+    if machine.world_size == 1 or not spec.train:
+        return []
+    sent = footprint.sent(_shape(prepared), _split(spec, prepared, machine), schedule.accumulate)
+    size = f"{sent / GIB:.2f} GiB" if sent >= GIB else f"{sent / 2**20:.1f} MiB"
+    how = "the model is cut over them" if spec.hardware.sharding != "none" else "each has the whole model"
+    return [("network", f"each process sends about {size} a step: {how}")]
 
 
 def _averages(spec: RunSpec) -> int:
@@ -133,7 +144,8 @@ def plan(
         *([("frozen part", prefix.text())] if prefix else []),
         (
             "machine",
-            f"{machine.world_size} × {machine.accelerator}, {machine.threads} thread{'s' * (machine.threads != 1)}, "
+            (f"{machine.nodes} machines × " if machine.nodes > 1 else "")
+            + f"{machine.local_size} × {machine.accelerator}, {machine.threads} thread{'s' * (machine.threads != 1)}, "
             f"precision {machine.precision}",
         ),
         (
@@ -141,9 +153,10 @@ def plan(
             f"about {need.total / GIB:.1f} GiB a process (weights {need.weights / GIB:.2f}, gradients "
             f"{need.gradients / GIB:.2f}, optimizer {need.optimizer / GIB:.2f}, activations "
             f"{need.activations / GIB:.2f})"
-            + (_fit(need.total * machine.world_size, free) if machine.accelerator == "cpu" else ""),
+            + (_fit(need.total * machine.local_size, free) if machine.accelerator == "cpu" else ""),
         ),
     ]
+    lines += _network(spec, prepared, machine, schedule)
     if spec.train:
         kept = 4 * prepared.trainable / 2**20
         lines.append(

@@ -89,6 +89,8 @@ def _reasons(spec: RunSpec, prepared: Prepared) -> Iterator[str]:
     """Why the same example would not give the same every time, or must not be stored: what each part says of itself."""
     if spec.hardware.feature_cache == "off":
         yield "hardware.feature_cache=off"
+    if spec.hardware.sharding != "none":
+        yield "the model is cut over processes (hardware.sharding)"
     if prepared.stream is not None:
         yield "training rows are streamed (data.streaming), not stored"
     for part in (spec.data.augmentation, spec.task):

@@ -15,13 +15,15 @@ from pipeline.errors import BadInput, Problem
 from pipeline.launch.machine import Machine, resolve
 from pipeline.launch.schedule import Schedule, schedule
 from pipeline.launch.trained_before import check_trained_before
-from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, RUNNING, TRAINED, RunDirectory
+from pipeline.launch.world import world
+from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, PRUNED, RUNNING, TRAINED, RunDirectory
 from pipeline.runs.environment import environment
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
     from pipeline.data.module import TextData
     from pipeline.training.module import FineTuning
+    from pipeline.training.sharding import Sharding
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,16 @@ class Work:
 
 
 def rank() -> int:
-    return int(os.environ.get("RANK", "0"))
+    return world().rank
 
 
 def work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     """Bring a frozen run from wherever it stands to its end; the content of metrics.json.
 
-    Raises Interrupted when it was asked to stop (a checkpoint to go on from is written), and whatever went wrong
-    otherwise; both are recorded in the manifest.
+    Raises Pruned where a search ends the run, Interrupted when it was asked to stop (a checkpoint to go on from is
+    written), and whatever went wrong otherwise; all are recorded in the manifest.
     """
-    from pipeline.errors import Interrupted
+    from pipeline.errors import Interrupted, Pruned
     from pipeline.training import interruption
 
     if rank() != 0:
@@ -66,6 +68,9 @@ def work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
         except (Interrupted, KeyboardInterrupt):
             run.update(state=INTERRUPTED)
             raise
+        except Pruned as pruned:
+            run.update(state=PRUNED, pruned={"step": pruned.step, "why": pruned.why})
+            raise
         except BaseException as error:
             run.update(state=FAILED, error=f"{type(error).__name__}: {error}")
             raise
@@ -83,20 +88,28 @@ def _warn_of_changes(before: dict[str, str | None], now: dict[str, str | None]) 
 
 def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     from pipeline.launch.finish import finish
+    from pipeline.training.processes import cluster, strategy
     from pipeline.training.trainer import build_trainer
+    from pipeline.training.watchdog import mark
 
     machine = resolve(run, spec.hardware)
     prepared = _prepared(run, spec)
     plan = schedule(spec, prepared, machine)
     _set_up_process(spec, machine)
+    mark("preparing done")
     job = _build(run, spec, prepared, machine, plan)
+    mark("model and data are there")
     callbacks, loggers = _leaves(job)
     trainer = build_trainer(
         spec.trainer,
         folder=run.folder,
         accelerator=machine.accelerator,
-        world_size=machine.world_size,
-        precision=machine.precision,
+        devices=machine.local_size,
+        nodes=machine.nodes,
+        strategy=strategy(machine.world_size, spec.hardware.timeout, sharded=is_sharded(job)),
+        cluster=cluster(world().starter),
+        # A sharded module computes in lower precision by itself, with weights that are gathered in it.
+        precision="32" if is_sharded(job) else machine.precision,
         accumulate=plan.accumulate,
         epochs=plan.epochs,
         total_steps=plan.total_steps,
@@ -142,6 +155,8 @@ def _set_up_process(spec: RunSpec, machine: Machine) -> None:
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", ".*torch.*deterministic.*")
     torch.set_num_threads(machine.threads)
+    if machine.accelerator == "gpu":
+        torch.cuda.set_device(world().local_rank)
     seed_everything(spec.seed, verbose=False)
 
 
@@ -153,6 +168,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     from pipeline.launch.features import frozen_part
     from pipeline.strategies.base import trained_keys
     from pipeline.training.module import FineTuning
+    from pipeline.training.recomputing import recompute_activations
 
     # New layers come from the seed alone: the same in every process.
     model, report = spec.task.load(spec.model, prepared.checkpoint["folder"], prepared.head)
@@ -163,6 +179,8 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     if not spec.train:
         check_trained_before(model, report)
     model = spec.strategy.adapt(model)
+    if spec.hardware.recompute and spec.train:
+        recompute_activations(model)
     splits = load_splits(prepared.folder, "encoded")
     tokenizer = spec.model.tokenizer(prepared.checkpoint["folder"])
     stand_ins, features = frozen_part(spec, prepared, machine, model, report, tokenizer, splits)
@@ -200,8 +218,24 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         mixup=_mixup(spec, model, data),
         stand_ins=stand_ins,
         quick_dropout=spec.trainer.quick_dropout and machine.accelerator == "cpu",
+        sharding=_sharding(spec, model, machine),
     )
     return Work(run, spec, prepared, machine, plan, module, data)
+
+
+def is_sharded(job: Work) -> bool:
+    """Whether every process holds a share of the model."""
+    return job.module.sharding is not None
+
+
+def _sharding(spec: RunSpec, model: Any, machine: Machine) -> Sharding | None:
+    """How the model is cut over processes, if it is."""
+    from pipeline.strategies.layers import all_layers
+    from pipeline.training.sharding import Sharding
+
+    if spec.hardware.sharding == "none" or machine.world_size == 1 or not spec.train:
+        return None
+    return Sharding(all_layers(model), machine.precision)
 
 
 def _stream(spec: RunSpec, prepared: Prepared, plan: Schedule, tokenizer: Any) -> Any:
@@ -229,7 +263,9 @@ def _mixup(spec: RunSpec, model: Any, data: TextData) -> Any:
 
 def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
     """Callbacks, and in the first process loggers."""
+    from pipeline.launch.sweeps.pruning import pruning
     from pipeline.training.checkpoint_callback import rewind
+    from pipeline.training.marks import Marks
     from pipeline.training.specs import RunFacts
 
     spec, manifest = job.spec, job.run.manifest()
@@ -249,6 +285,9 @@ def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
     # They watch over training.
     leaves = spec.callbacks.values() if spec.train else []
     callbacks = [built for leaf in leaves if (built := leaf.build(facts)) is not None]
+    callbacks += pruning(job.run, spec, job.schedule)
+    if job.machine.world_size > 1:
+        callbacks = [Marks("before"), *callbacks, Marks("after")]
     if rank() != 0:
         return callbacks, []
     loggers = [built for leaf in spec.logger.values() if (built := leaf.build(facts)) is not None]

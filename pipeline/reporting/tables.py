@@ -1,4 +1,4 @@
-"""What a person reads in the terminal."""
+"""What a person reads in the terminal of one run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -37,15 +37,21 @@ def show_scores(metrics: Mapping[str, Any], tables: Mapping[str, Sequence[Sequen
                 console.print(_grid(title, rows))
 
 
-def show_rows(title: str, rows: Sequence[Sequence[str]], notes: Iterable[str] = ()) -> None:
-    """A table whose first row is its header, and lines below it. Long cells are broken at spaces."""
+def show_rows(
+    title: str, rows: Sequence[Sequence[str]], notes: Iterable[str] = (), *, lines: bool = True
+) -> None:
+    """A table whose first row is its header, with ``lines`` between rows, and notes below it. Long cells are broken
+    at spaces."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_lines=True)
+    table = Table(title=title, title_justify="left", show_lines=lines)
     for number, name in enumerate(rows[0]):
         table.add_column(
-            name, style=None if number else "bold", no_wrap=max(len(row[number]) for row in rows) < 20
+            name,
+            style=None if number else "bold",
+            no_wrap=max(len(row[number]) for row in rows) < 20,
+            overflow="fold",
         )
     for row in rows[1:]:
         table.add_row(*row)
@@ -66,24 +72,6 @@ def show_best(metrics: Mapping[str, Any], *, chosen: bool) -> None:
     by = f" ({metrics['monitor']} {score:.4f})" if score is not None else ""
     kind = "best" if chosen and metrics.get("monitor") else "last"
     Console(soft_wrap=True, **_PLAIN).print(f"{kind}: step {metrics['best_step']:,}{of}{by}")
-
-
-def show_leaderboard(rows: Sequence[Mapping[str, Any]], varied: Mapping[str, Sequence[str]]) -> None:
-    """The jobs of a sweep, best first: what is `varied` by id, how it ended and the metric that ranks it."""
-    from rich.console import Console
-
-    metric = next((row["monitor"] for row in rows if row["monitor"]), "metric")
-    cells = [
-        [
-            row["id"],
-            row["state"],
-            _cell(row["optimized_metric"]),
-            " ".join(varied.get(row["id"], [])),
-            row["error"],
-        ]
-        for row in rows
-    ]
-    Console(**_PLAIN).print(_grid("sweep", [["run", "state", metric, "overrides", "error"], *cells]))
 
 
 def arranged(metrics: Mapping[str, Any]) -> tuple[list[list[Any]], dict[str, list[list[Any]]]]:

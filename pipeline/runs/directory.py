@@ -16,9 +16,9 @@ from pipeline.errors import BadInput, Problem, nearest
 
 FORMAT = 1
 
-# created -> running -> trained -> finished; failed and interrupted can be resumed.
+# created -> running -> trained -> finished; failed and interrupted can be resumed. A search ends a run as pruned.
 CREATED, RUNNING, TRAINED, FINISHED = "created", "running", "trained", "finished"
-FAILED, INTERRUPTED = "failed", "interrupted"
+FAILED, INTERRUPTED, PRUNED = "failed", "interrupted", "pruned"
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("hydratune", "torch", "lightning", "transformers", "peft", "datasets", "torchmetrics", "numpy")
+# What a cluster that does not bind processes to cores has granted to this one.
+GRANTED_CPUS = "HYDRATUNE_CPUS"
 
 
 @cache
@@ -38,9 +40,9 @@ def version_of(name: str) -> str | None:
 
 def usable_cpus() -> int:
     """Cores that this process may run on: in a job of a cluster fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    granted = [int(os.environ[name]) for name in (GRANTED_CPUS, "SLURM_CPUS_PER_TASK") if name in os.environ]
+    return min([there, *granted])
 
 
 def _commit() -> str | None:

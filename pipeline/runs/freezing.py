@@ -72,9 +72,15 @@ def freeze(
         "environment": environment(),
         "prepared": canonical(prepared),
         "result_relevant": result_relevant(spec, prepared),
+        **_best_of(spec),
         **facts,
     }
     return directory.create(parent, name, {**files, **_skipped(prepared)}, manifest)
+
+
+def _best_of(spec: RunSpec) -> dict[str, str]:
+    """The sweep whose winner's words the run took; they are in its overrides."""
+    return {"best_of": str(Path(spec.sweep.best).resolve())} if spec.sweep.best else {}
 
 
 def _skipped(prepared: Prepared) -> dict[str, str]:

@@ -40,6 +40,9 @@ class Strategy:
     # The kinds of head (`pipeline.models.heads`) with which there is something to train. None: with any.
     heads: ClassVar[tuple[str, ...] | None] = None
 
+    # Whether it works on weights that are cut over processes (hardware.sharding).
+    shardable: ClassVar[bool] = True
+
     # Whether what is tuned folds into the weights. Where it does not, a run's model/ holds two folders: base, what
     # `merge` gives, and adapter, what `save` writes and `load` puts on it.
     mergeable: ClassVar[bool] = True

@@ -47,6 +47,22 @@ def layer_list(model: Any) -> tuple[str, nn.ModuleList]:
     return name, lists[name]
 
 
+def all_layers(model: Any) -> list[nn.Module]:
+    """The layers of every list of them, encoder's and decoder's: those that transformers would leave in one piece,
+    where it says so of the family. None of a model that has its layers in no list."""
+    from torch import nn
+
+    pieces = {name for part in model.modules() for name in getattr(part, "_no_split_modules", None) or ()}
+    lists = [part for part in model.modules() if isinstance(part, nn.ModuleList)]
+    listed = dict.fromkeys(layer for layers in lists for layer in layers if type(layer).__name__ in pieces)
+    if listed:
+        return list(listed)
+    try:
+        return list(layer_list(model)[1])
+    except BadInput:
+        return []
+
+
 def encoder_name(model: Any) -> str | None:
     """The name of the encoder of an encoder–decoder; None of other models."""
     for name, module in model.named_modules():

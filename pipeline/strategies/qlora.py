@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,8 @@ class QLora(Lora):
     Every Linear module of the backbone is quantised, once, as the model is loaded in float32. What is compared and
     saved at the end is the float32 model of these weights: there is nothing quantised in ``model/``.
     """
+
+    shardable: ClassVar[bool] = False
 
     modules: list[str] | str = "all-linear"
     bits: Literal[4, 8] = 4
@@ -76,7 +78,7 @@ class QLora(Lora):
         if not torch.cuda.is_available():
             what = f"torch {torch.__version__} has no GPU here"
             raise BadInput(Problem("strategy", what, "a torch for the GPU's driver; or strategy=lora"))
-        return self.on(torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))), model)
+        return self.on(torch.device("cuda", torch.cuda.current_device()), model)
 
     def on(self, device: "torch.device", model: Any) -> "nn.Module":
         """The model with its quantised weights on ``device``, adapted."""

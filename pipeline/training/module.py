@@ -15,12 +15,14 @@ from pipeline.errors import Diverged
 from pipeline.runs.splits import prefix_of
 from pipeline.training import interruption
 from pipeline.training.averaging import Averages
+from pipeline.training.company import Company
 from pipeline.training.frozen_weights import AUTOCAST, Lowered
 from pipeline.training.mixup import Mixup
 from pipeline.training.optimizers import set_rates
 from pipeline.training.quick_dropout import QuickDropout
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
+from pipeline.training.sharding import clip_by_norm, cut_like, local
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.strategies.base import Strategy
     from pipeline.strategies.stand_ins import StandIns
     from pipeline.tasks.base import Head, Scores, Task
+    from pipeline.training.sharding import Sharding
     from pipeline.training.specs import BuildsOptimizer, BuildsScheduler
 
 
@@ -59,6 +62,7 @@ class FineTuning(LightningModule):
         mixup: Mixup | None = None,
         stand_ins: StandIns | None = None,
         quick_dropout: bool = False,
+        sharding: Sharding | None = None,
     ) -> None:
         super().__init__()
         self.model: nn.Module = model
@@ -71,6 +75,8 @@ class FineTuning(LightningModule):
         self.mixup = mixup
         self.stand_ins = stand_ins
         self.quick_dropout = quick_dropout
+        self.sharding = sharding  # how the model is cut over processes
+        self.company: Company | None = None
         self.averages: Averages | None = None  # which are scored and kept in place of the weights
         self.scorers: dict[str, Scorer] = {}
         self.test_sink: Sink | None = None  # gets what the model says of every test row
@@ -79,6 +85,11 @@ class FineTuning(LightningModule):
         self._lowered: Lowered | None = None
 
     # Where it computes
+
+    def configure_model(self) -> None:
+        if self.sharding is not None:
+            self.sharding.cut(self.model, self.device_mesh["data_parallel"])  # type: ignore[index]
+            self.company = Company()
 
     def setup(self, stage: str) -> None:
         # Before Lightning moves the model to the GPU, and teardown is after it has come back.
@@ -98,12 +109,20 @@ class FineTuning(LightningModule):
         interruption.listen_alone()
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        with QuickDropout() if self.quick_dropout else nullcontext():
+        with self._dropping():
             total, counted = self._loss(batch)
         loss, weight = total.detach().float(), counted.detach().float()
         self._step_loss = loss if self._step_loss is None else self._step_loss + loss
         self._step_weight = weight if self._step_weight is None else self._step_weight + weight
         return total
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        # Activations that are computed again have to drop the same.
+        with self._dropping():
+            super().backward(loss, *args, **kwargs)
+
+    def _dropping(self) -> AbstractContextManager[Any]:
+        return QuickDropout() if self.quick_dropout else nullcontext()
 
     def _loss(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         if self.mixup is not None:
@@ -127,7 +146,7 @@ class FineTuning(LightningModule):
         # Lightning has divided every loss by the accumulation count, and averaged gradients over processes.
         factor = self.trainer.accumulate_grad_batches * world / weight
         gradients = [
-            p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+            local(p.grad) for group in optimizer.param_groups for p in group["params"] if p.grad is not None
         ]
         torch._foreach_mul_(gradients, factor)
         self._step_loss = self._step_weight = None
@@ -139,6 +158,17 @@ class FineTuning(LightningModule):
             if not math.isfinite(value):
                 raise self._diverged(f"loss is {value}", number)
             self.log_metrics({"train/loss": value}, number)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        if self.sharding is None or not gradient_clip_val:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        else:
+            clip_by_norm(self.parameters(), gradient_clip_val)
 
     def _drop_gradients_of_frozen(self, optimizer: Optimizer) -> None:
         """Of what the strategy trains later: before gradients are clipped, so that the optimizer knows nothing of it.
@@ -159,8 +189,11 @@ class FineTuning(LightningModule):
 
     def check_weights(self) -> None:
         """Raise Diverged unless every trained weight is a finite number. Waits for the GPU."""
-        weights = [weight for weight in self.parameters() if weight.requires_grad]
-        if not torch.stack([weight.isfinite().all() for weight in weights]).all():
+        weights = [local(weight) for weight in self.parameters() if weight.requires_grad]
+        finite = bool(torch.stack([weight.isfinite().all() for weight in weights]).all())
+        if self.sharding is not None:  # Each has looked at its share.
+            finite = self.trainer.strategy.reduce_boolean_decision(finite, all=True)
+        if not finite:
             raise self._diverged("weights are not finite", self.trainer.global_step)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -197,9 +230,13 @@ class FineTuning(LightningModule):
         score = self.task.score if split == "test" else self.task.score_validation
         with self._given(batch):
             output = score(self.model, batch["inputs"])
+        if self.company is not None:
+            self.company.passed(split, lambda: score(self.model, batch["inputs"]))
         self.scorers[split].update(output, batch["index"])
 
     def _finish(self, split: str) -> Scores:
+        if self.company is not None:
+            self.company.keep(split)
         scores = self.scorers[split].compute(self.trainer.strategy)
         prefix = prefix_of(split)
         step = self.trainer.global_step
@@ -223,6 +260,19 @@ class FineTuning(LightningModule):
             self.check_weights()
             if self.averages is not None:
                 self.averages.put()
+
+    def on_validation_epoch_start(self) -> None:
+        self._meet(self.validation_names, self.trainer.num_val_batches)
+
+    def on_test_epoch_start(self) -> None:
+        self._meet(["test"], self.trainer.num_test_batches)
+
+    def _meet(self, splits: Sequence[str], batches: Sequence[float]) -> None:
+        """Where all have to compute equally often: how often that is."""
+        if self.company is not None:
+            counts = torch.tensor(batches, device=self.device)
+            most = self.trainer.strategy.reduce(counts, reduce_op="max")
+            self.company.expect(dict(zip(splits, map(int, most.tolist()), strict=True)))
 
     def on_validation_epoch_end(self) -> None:
         named: dict[str, float] = {}
@@ -265,4 +315,7 @@ class FineTuning(LightningModule):
                 f"the checkpoint does not hold what this run trains: missing {sorted(missing)[:5]} "
                 f"({len(missing)} in all), unexpected {sorted(unexpected)[:5]} ({len(unexpected)} in all)"
             )
+        if self.sharding is not None:
+            own = super().state_dict()
+            state_dict = {name: cut_like(value, own[name]) for name, value in state_dict.items()}
         return super().load_state_dict(state_dict, strict=False, assign=assign)

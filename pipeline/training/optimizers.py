@@ -1,6 +1,6 @@
 """The optimizers that are shipped. Each takes the strategy's parameter groups."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -69,6 +69,9 @@ class Adafactor(OptimizerSpec):
     means what it means for AdamW, updates of about that size in each weight. torch.optim.Adafactor always
     multiplies it by the norm of the parameter, so the learning rate that suits a strategy would be too small.
     """
+
+    # Row and column means are those of whole weights.
+    shardable: ClassVar[bool] = False
 
     # Largest root mean square of an update before it is multiplied by the learning rate.
     clip_threshold: Positive = 1.0

@@ -54,6 +54,9 @@ class BuildsScheduler(Protocol):
 class OptimizerSpec:
     """Base of optimizers. ``build`` gets the strategy's parameter groups."""
 
+    # Whether it updates each number of a weight by itself, so that weights may be cut over processes.
+    shardable: ClassVar[bool] = True
+
     # Peak learning rate. In the shipped files: what suits the strategy.
     lr: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

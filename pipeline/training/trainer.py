@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import ClusterEnvironment
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, SimpleProfiler
+from lightning.pytorch.strategies import Strategy
 
 from pipeline.training.checkpoint_files import WholeFiles
 
@@ -27,6 +29,7 @@ _SETTLED = (
     ".*in eval mode at the start.*",
     ".*litlogger.*",
     ".*sync_dist=True.*",
+    ".*`srun` command is available.*",
     ".*is_gradient_checkpointing.*",
     ".*is smaller than the logging interval.*",
     ".*IterableDataset. has `__len__` defined.*",
@@ -42,7 +45,10 @@ def build_trainer(
     *,
     folder: Path,
     accelerator: str,
-    world_size: int,
+    devices: int,
+    nodes: int,
+    strategy: Strategy | str,
+    cluster: ClusterEnvironment,
     precision: str,
     accumulate: int,
     epochs: int,
@@ -59,10 +65,11 @@ def build_trainer(
     by_steps = every != "epoch"
     return Trainer(
         accelerator=accelerator,
-        devices=world_size,
-        strategy="ddp" if world_size > 1 else "auto",
+        devices=devices,
+        num_nodes=nodes,
+        strategy=strategy,
         precision=_PRECISION[precision],  # type: ignore[arg-type]
-        plugins=[WholeFiles()],
+        plugins=[WholeFiles(), cluster],
         max_epochs=epochs,
         max_steps=total_steps,
         max_time=timedelta(minutes=settings.max_minutes) if settings.max_minutes else None,

@@ -50,7 +50,10 @@ def test_defaults_are_those_of_the_primary_configuration(here):
 
 def test_a_group_of_the_users_is_a_group(here, write):
     write("conf/augmentation/noise.yaml", "# Noise.\n")
-    assert locations.is_group("augmentation") and locations.groups()[-1] == "augmentation"
+    assert locations.is_group("augmentation") and locations.groups()[-2:] == [
+        "augmentation",
+        "hydra/launcher",
+    ]
     assert not locations.is_group("name") and not locations.is_group("../conf")
 
 

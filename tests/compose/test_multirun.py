@@ -1,46 +1,36 @@
 """The real Hydra machinery and BasicLauncher; freezing, which needs data, is stood in for."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline.compose.command_line import Call
 from pipeline.compose.multirun import run_multirun
 from pipeline.errors import BadInput, Interrupted
-from pipeline.launch import sweep
-
-
-@dataclass
-class Run:
-    folder: Path
-
-
-@dataclass
-class Frozen:
-    folder: Path
-    runs: list[Run]
-
-    @property
-    def pending(self) -> list[Run]:
-        return [run for run in self.runs if "finished" not in run.folder.name]
+from pipeline.launch.sweeps import listed
+from pipeline.runs.directory import create
 
 
 @pytest.fixture
 def frozen(here, monkeypatch):
-    """What was frozen: (spec, files, overrides) of each job."""
+    """The jobs that were frozen."""
     monkeypatch.setenv("WANDB_MODE", "offline")
     seen = []
 
-    def freeze_all(jobs):
-        seen.extend(jobs)
-        return Frozen(
-            here / "the sweep",
-            [Run(here / f"the sweep/{spec.name}, it's {spec.seed}") for spec, _, _ in jobs],
-        )
+    def ready(jobs):
+        schedule = SimpleNamespace(monitor=None, mode="max")
+        return [SimpleNamespace(spec=job.spec, prepared=None, schedule=schedule) for job in jobs]
 
-    monkeypatch.setattr(sweep, "freeze_all", freeze_all)
-    monkeypatch.setattr(sweep, "summarise", lambda frozen: f"{len(frozen.runs)} jobs")
+    def freeze_job(job, ready, folder):
+        seen.append(job)
+        name = f"{job.spec.name}, it's {job.spec.seed}"
+        state = {"state": "finished"} if job.spec.name == "finished" else {}
+        return create(here / "the sweep", name, dict(job.files), {"id": name, **state})
+
+    monkeypatch.setattr(listed, "get_all_ready", ready)
+    monkeypatch.setattr(listed, "run_id", lambda spec, prepared: f"{spec.name} {spec.seed}")
+    monkeypatch.setattr(listed, "grid_folder", lambda specs, ids: here / "the sweep")
+    monkeypatch.setattr(listed, "freeze_job", freeze_job)
     return seen
 
 
@@ -56,8 +46,10 @@ def test_every_job_is_checked_frozen_and_run_from_its_directory(here, frozen):
         if "seed-1" in config.run or config.run.endswith("1"):
             raise ValueError("a job that fails")
 
-    assert run_multirun(call("seed=1,2", "name=job,finished", "+trainer.max_steps=3"), task) == "4 jobs"
-    assert [(spec.seed, spec.name, spec.trainer.max_steps) for spec, _, _ in frozen] == [
+    words = ("seed=1,2", "name=job,finished", "+trainer.max_steps=3", "sweep.retries=0", "logger=none")
+    assert len(run_multirun(call(*words), task).rows) == 4
+    specs = [job.spec for job in frozen]
+    assert [(spec.seed, spec.name, spec.trainer.max_steps) for spec in specs] == [
         (1, "job", 3),
         (1, "finished", 3),
         (2, "job", 3),
@@ -65,14 +57,16 @@ def test_every_job_is_checked_frozen_and_run_from_its_directory(here, frozen):
     ]
     # The failing first job did not end the second; what is finished is not run again.
     assert ran == [str(here / "the sweep/job, it's 1"), str(here / "the sweep/job, it's 2")]
-    assert set(frozen[0][1]) == {"config.yaml", "overrides.yaml"} and "seed=1" in frozen[0][2]
+    assert set(frozen[0].files) == {"config.yaml", "overrides.yaml"} and "seed=1" in frozen[0].overrides
+    # A job that ends without a word has failed, and says so.
+    assert "ValueError: a job that fails" in (here / "the sweep/job, it's 1/manifest.json").read_text()
     assert sorted(path.name for path in here.iterdir()) == ["the sweep"]
 
 
 def test_a_user_folder_given_by_flag_reaches_the_jobs(here, write, frozen):
     write("more/trainer/short.yaml", "# Short.\ndefaults: [default]\nmax_steps: 1\n")
-    run_multirun(call("trainer=short", "seed=1,2", config_dir="more"), lambda config: None)
-    assert [spec.trainer.max_steps for spec, _, _ in frozen] == [1, 1]
+    run_multirun(call("trainer=short", "seed=1,2", "logger=none", config_dir="more"), lambda config: None)
+    assert [job.spec.trainer.max_steps for job in frozen] == [1, 1]
 
 
 def test_sweep_parameters_of_a_configuration(here, write, frozen):
@@ -81,8 +75,8 @@ def test_sweep_parameters_of_a_configuration(here, write, frozen):
         "# @package _global_\n# A grid.\n"
         "hydra:\n  sweeper:\n    params:\n      seed: 1,2\n      strategy: lora,full\n",
     )
-    run_multirun(call("experiment=grid"), lambda config: None)
-    assert [(spec.seed, spec.choices["strategy"]) for spec, _, _ in frozen] == [
+    run_multirun(call("experiment=grid", "logger=none"), lambda config: None)
+    assert [(job.spec.seed, job.spec.choices["strategy"]) for job in frozen] == [
         (1, "lora"),
         (1, "full"),
         (2, "lora"),

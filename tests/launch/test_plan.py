@@ -26,6 +26,9 @@ def test_memory_of_weights_gradients_and_moments(tmp_path: Path):
     assert need.total == 4_000 + 400 + 800 + need.activations
     assert memory(spec, facts, Machine("cpu", 1, "32", None, 1)).activations == 2 * need.activations
     assert memory(spec, facts, Machine("gpu", 2, "bf16", 4, 1)).activations == need.activations / 8
+    cut = memory(spec_of(["logger=none", "hardware=fsdp"]), facts, Machine("gpu", 4, "bf16", 8, 1))
+    # A quarter of each, and the two layers at work, gathered in 16 bits.
+    assert (cut.weights, cut.optimizer) == (1_000 + 2 * 1_000, 200) and 100 < cut.gradients < 250
 
 
 def test_the_plan_of_a_run(small: list[str], tmp_path: Path):

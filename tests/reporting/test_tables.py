@@ -7,7 +7,6 @@ import pytest
 from pipeline.reporting.tables import (
     arranged,
     show_best,
-    show_leaderboard,
     show_pairs,
     show_paths,
     show_scores,
@@ -41,23 +40,6 @@ def test_a_named_validation_set_is_not_taken_for_a_class():
         "val": [["class", "f1"], ["news", "5.0000"]],
         "val/news": [["class", "f1"], ["news", "3.0000"]],
     }
-
-
-def test_the_leaderboard_names_what_failed(capsys):
-    best = {
-        "id": "a1",
-        "state": "finished",
-        "monitor": "val/f1",
-        "optimized_metric": 0.75,
-        "overrides": "name=grid x=1",
-        "error": "",
-    }
-    failed = {**best, "id": "b2", "state": "failed", "monitor": None, "optimized_metric": None, "error": "no"}
-    show_leaderboard([best, failed], {"a1": ["x=[a,b]"], "b2": ["x=2"]})
-    shown = capsys.readouterr().out
-    assert "x=[a,b]" in shown and "x=2" in shown and "name=grid" not in shown
-    assert "val/f1" in shown and "0.7500" in shown
-    assert shown.index("a1") < shown.index("b2") and "failed" in shown
 
 
 def test_pairs_go_where_they_are_asked_to(capsys):

@@ -31,6 +31,15 @@ def test_only_the_cores_that_are_allowed_count():
     assert done.stdout.split() == ["1"]
 
 
+@pytest.mark.parametrize("name", [environment.GRANTED_CPUS, "SLURM_CPUS_PER_TASK"])
+def test_what_a_cluster_grants_without_binding_counts(name: str, monkeypatch: pytest.MonkeyPatch):
+    there = environment.usable_cpus()
+    monkeypatch.setenv(name, "1")
+    assert environment.usable_cpus() == 1
+    monkeypatch.setenv(name, "4096")
+    assert environment.usable_cpus() == there
+
+
 def test_a_package_that_is_not_there_is_none():
     assert environment.version_of("no-such-package-at-all") is None
 

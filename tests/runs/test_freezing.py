@@ -30,6 +30,7 @@ def id_of(*overrides: str, **changes) -> str:
         "trainer.profiler=simple",
         "callbacks.progress=null",
         "callbacks.checkpoint.every_steps=3",
+        "sweep.best=outputs/sweeps/heads",
     ],
 )
 def test_the_id_does_not_depend_on(override: str):
@@ -80,6 +81,13 @@ def test_a_frozen_run_holds_its_files_and_facts(tmp_path: Path):
     assert manifest["prepared"]["rows"]["train"] == 100 and manifest["choices"]["model"] == "bert"
     job = freeze(spec, prepared(), {}, parent=tmp_path / "sweep", group="sweep")
     assert job.folder == tmp_path / "sweep" / run_id(spec, prepared()) and job.manifest()["group"] == "sweep"
+
+
+def test_a_run_names_the_sweep_whose_settings_it_took(tmp_path: Path):
+    words = [*BASE, f"paths.outputs={tmp_path}"]
+    assert "best_of" not in freeze(spec_of(words), prepared(), {}).manifest()
+    took = freeze(spec_of([*words, "sweep.best=outputs/sweeps/heads"]), prepared(), {})
+    assert took.manifest()["best_of"] == str(Path("outputs/sweeps/heads").resolve())
 
 
 def test_differences_are_dotted_keys():

@@ -1,11 +1,14 @@
 """Dropout of random bytes: the right rate, seeded, the same attention as torch's, in training steps only."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional
 
+from pipeline import Run
 from pipeline.training.quick_dropout import QuickDropout, noise
 
 ROWS, ROW = 4_000, 64
@@ -96,3 +99,13 @@ def test_dropped_attention_is_the_same_on_average():
     expected = functional.scaled_dot_product_attention(query, key, value, BOOL)
     assert (total / 2_000 - expected).abs().max() < 0.15
     assert (total / 2_000 - expected).abs().mean() < 0.02
+
+
+@pytest.mark.slow
+def test_activations_that_are_computed_again_drop_the_same(small: list[str], tmp_path: Path):
+    left = []
+    for again in ("true", "false"):
+        keys = [*small, "debug=fast", f"hardware.recompute={again}", f"paths.outputs={tmp_path / again}"]
+        left.append(load_file(Run.train(keys).folder / "model/model.safetensors"))
+    one, other = left
+    assert max((one[name] - other[name]).abs().max() for name in one) < 1e-6

@@ -1,12 +1,11 @@
 """A grid through the whole program: frozen first, a failing job ends no other, the same call goes on."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
 
-from pipeline.launch.sweep import Frozen, summarise
-from pipeline.runs.directory import create
 from tests.conftest import Command
 
 FAILING = '''
@@ -48,13 +47,27 @@ def test_a_failing_job_ends_no_other(small: list[str], command: Command, tmp_pat
     assert [row["state"] for row in rows] == ["finished", "finished", "failed", "failed"], done.stderr
     assert all("as asked" in row["error"] for row in rows[2:])
     assert float(rows[0]["optimized_metric"]) >= float(rows[1]["optimized_metric"])
-    before = {path: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")}
-    assert len(before) == 2
-    assert f"{sweep.relative_to(tmp_path)}\n  leaderboard.csv" in done.stdout
+    before = finished_in(sweep)
+    assert len(before) == 2 and (sweep / "best").resolve() == sweep / rows[0]["id"]
+    written = "\n  ".join(("leaderboard.csv", "report.html", "best", "sweep.json"))
+    assert f"{sweep.relative_to(tmp_path)}\n  {written}" in done.stdout
+    assert "as asked" in (sweep / "report.html").read_text()
     assert " callbacks.fails.when=True seed=0 " in done.stdout
     assert "name=grid" not in done.stdout and "name=grid" in rows[0]["overrides"]
+    assert done.stderr.count("is tried again (1 of 1): RuntimeError: as asked") == 2
+    record = json.loads((sweep / "sweep.json").read_text())
+    assert [trial["state"] for trial in record["trials"]] == ["failed", "failed", "finished", "finished"]
+    assert record["space"] == {"callbacks.fails.when": "true,false", "seed": "0,1"}
+    assert "name=grid" in record["common"] and record["trials"][3]["overrides"][1] == "seed=1"
     again = command("train", *keys)
-    assert {path: path.stat().st_mtime_ns for path in sweep.glob("*/metrics.json")} == before, again.stderr
+    assert again.stderr.count("is not tried again") == again.stderr.count("had finished") == 2
+    assert finished_in(sweep) == before, again.stderr
+
+
+def finished_in(sweep: Path) -> dict[Path, int]:
+    """When the scores of each run were written."""
+    runs = [path for path in sweep.glob("*/metrics.json") if not path.parent.is_symlink()]
+    return {path: path.stat().st_mtime_ns for path in runs}
 
 
 def test_a_mistake_in_any_job_stops_all_before_the_first(
@@ -64,13 +77,3 @@ def test_a_mistake_in_any_job_stops_all_before_the_first(
     assert done.returncode == 2
     assert "optimizer.lr" in done.stderr and "lora" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "outputs").exists()
-
-
-def test_overrides_that_every_job_has_are_told_apart(tmp_path: Path) -> None:
-    overrides = [["data.train=a b.csv", "seed=0"], ["data.train=a b.csv", "seed=1", "strategy=full"]]
-    runs = [create(tmp_path, name, {}, {"id": name}) for name in ("a1", "b2")]
-    board = summarise(Frozen(tmp_path, runs, overrides))
-    assert board.varied == {"a1": ["seed=0"], "b2": ["seed=1", "strategy=full"]}
-    with (tmp_path / "leaderboard.csv").open() as file:
-        written = {row["id"]: row["overrides"] for row in csv.DictReader(file)}
-    assert written == {name: " ".join(given) for name, given in zip(("a1", "b2"), overrides, strict=True)}
