@@ -3,8 +3,10 @@
 import sys
 
 from pipeline.compose.command_line import Call, check, outcome, parse
+from pipeline.errors import RunFailed
 from pipeline.launch import slurm
 from pipeline.launch.world import check_alone, world
+from pipeline.runs.directory import FAILED
 
 WRITTEN = [
     "metrics.json",
@@ -77,6 +79,10 @@ def sweep(call: Call) -> None:
     show_leaderboard(board)
     at_end(lambda: write_sweep_page(board.folder))
     show_paths(board.folder, ["leaderboard.csv", "report.html", "best", "sweep.json"])
+    if failed := sum(standing.state == FAILED for standing in board.standings):
+        raise RunFailed(
+            f"{failed} of {len(board.standings)} configurations; the leaderboard has their errors"
+        )
 
 
 if __name__ == "__main__":

@@ -150,7 +150,10 @@ def test_the_order_of_rows_changes_nothing(finished: Path):
     run = Run(finished)
     expected = dict(zip(texts, run.predict(texts), strict=True))
     shuffled = draw.sample(texts, len(texts))
-    assert run.predict(shuffled) == [expected[text] for text in shuffled]
+    for text, said in zip(shuffled, run.predict(shuffled), strict=True):
+        # Other neighbours of the same length in a batch may round the last bits otherwise.
+        assert said["label"] == expected[text]["label"]
+        assert said["scores"] == pytest.approx(expected[text]["scores"], abs=1e-6)
     alone = run.predict(texts[:1])[0]
     assert alone["score"] == pytest.approx(expected[texts[0]]["score"], abs=1e-5)
 

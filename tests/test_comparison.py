@@ -69,7 +69,7 @@ def test_the_page_works_as_it_stands(reviews: Path, tmp_path: Path, minilm: Path
     lines = reviews.read_text(encoding="utf-8").splitlines()
     (tmp_path / "reviews.csv").write_text("\n".join(["review body,stars", *lines[1:]]), encoding="utf-8")
     commands = [block.text for block in blocks(ROOT / "docs/models.md", "bash")]
-    assert len(commands) == 2
+    assert len(commands) == 3
     for text in commands:
         code = text.replace("python ", f"{PYTHON.python} ")
         done = subprocess.run(

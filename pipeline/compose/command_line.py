@@ -140,6 +140,9 @@ def check(call: Call) -> "list[Stage]":
     with taken.told(), locations.using(call.config_dir):
         composed = compose(taken.words)
         chain = compose_stages(composed) if named(composed) else [Stage(composed, load(composed))]
+    if (asked := call.given("hydra/launcher")) not in (None, "basic"):
+        what = f"{asked} runs the jobs of a sweep, and this call is one run"
+        raise BadInput(Problem("hydra/launcher", what, "-m, with one value too: -m seed=0"))
     if call.cfg:
         from omegaconf import OmegaConf
 

@@ -79,7 +79,7 @@ def open_sweep(path: str, key: str = "sweep") -> SweepRecord:
         if (folder / "manifest.json").is_file():
             what, allowed = (
                 f"{path} is a single run",
-                f"a sweep's folder, such as {folder.parent}; or run={path}",
+                f"a sweep's folder, such as {folder.resolve().parent}",
             )
         raise BadInput(Problem(key, what, allowed))
     content = json.loads(file.read_text(encoding="utf-8"))

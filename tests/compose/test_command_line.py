@@ -3,7 +3,7 @@ import sys
 import pytest
 import yaml
 
-from pipeline.compose.command_line import Call, outcome, parse
+from pipeline.compose.command_line import Call, check, outcome, parse
 from pipeline.errors import BadInput, Interrupted, Problem
 
 
@@ -28,6 +28,13 @@ def test_flags_may_stand_anywhere():
 def test_wrong_flags(argv, message):
     with pytest.raises(BadInput, match=message):
         parse(argv, command="train")
+
+
+@pytest.mark.parametrize("word", ["sweep=optuna", "hydra/launcher=local"])
+def test_what_is_about_sweeps_wants_one(word):
+    with pytest.raises(BadInput, match="-m") as raised:
+        check(parse([word], command="train"))
+    assert raised.value.problems[0].where == word.partition("=")[0]
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,9 @@ def say(run: RunDirectory, what: str) -> None:
 
 def say_end(run: RunDirectory, job: JobReturn) -> None:
     value = job._return_value
-    if job.status is JobStatus.COMPLETED:
+    if run.state == PRUNED:
+        say(run, "pruned")
+    elif job.status is JobStatus.COMPLETED:
         say(run, "finished" if value is None else f"finished, {value:.4f}")
     elif isinstance(value, Interrupted):
         say(run, "stopped; it can go on")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -34,6 +35,7 @@ Count = Annotated[int, Field(ge=1)]
 _GENERAL = ("timeout_min", "nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "name")
 _POLL_SECONDS = 1.0
 # A shared disk may show late what a job has written at its end.
+_ANSWER_SECONDS = 30
 _LATE_SECONDS = 10.0
 # A job that is told to stop before it listens does not hear it.
 _TELL_AGAIN_SECONDS = 10.0
@@ -74,6 +76,9 @@ class Slurm(Launcher):
             yield Problem(
                 "hydra/launcher", what, "a login node of a cluster; local runs jobs on this machine"
             )
+        elif silent := _silent():
+            what = f"the cluster does not answer: {silent}"
+            yield Problem("hydra/launcher", what, "local runs jobs on this machine")
         devices = hardware.get("devices")
         if (
             self.nodes * self.tasks_per_node > 1
@@ -155,6 +160,18 @@ class Attempt:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
+
+
+def _silent() -> str | None:
+    """Why nothing can be submitted although the commands of Slurm are here: the last that they say. None: it can."""
+    try:
+        done = subprocess.run(
+            ["sinfo", "--noheader"], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    said = done.stderr.strip().splitlines()[-1:] or [f"sinfo left with {done.returncode}"]
+    return said[0] if done.returncode else None
 
 
 def _is_over(job: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pipeline.errors import BadInput, Problem
@@ -11,6 +11,7 @@ from pipeline.launch.ready import Ready
 from pipeline.launch.sweeps.asked import Asked, Job
 from pipeline.launch.sweeps.freezing import drawn_folder, freeze_job, get_all_ready, grid_folder
 from pipeline.launch.sweeps.locks import Locks
+from pipeline.launch.sweeps.record import recorded
 from pipeline.launch.sweeps.space import Choices, word
 from pipeline.launch.sweeps.spec import Grid, Random
 from pipeline.launch.sweeps.trials import PENDING, STARTED, Claimed, Outcome, Trial, outcome_of
@@ -40,6 +41,7 @@ class Listed:
         drawn = isinstance(asked.sweep, Random)
         folder = drawn_folder(asked, flat[0].spec) if drawn else grid_folder([r.spec for r in flat], ids)
         left, trials, known = iter(flat), list[tuple[list[str], list[RunDirectory]]](), set[tuple[str, ...]]()
+        keeps(folder, ids)
         with Locks(folder).hold("freezing"):
             for words, of_trial in zip(chosen, jobs, strict=True):
                 runs = [freeze_job(job, next(left), folder) for job in of_trial]
@@ -84,6 +86,17 @@ class Listed:
     def _outcome(self, number: int, runs: list[RunDirectory]) -> Outcome:
         outcome = outcome_of(runs)
         return Outcome(STARTED) if outcome.state == PENDING and number in self.at_work else outcome
+
+
+def keeps(folder: Path, ids: Collection[str]) -> None:
+    """Raises BadInput where the folder holds a sweep with trials that these runs would take the place of."""
+    trials = (recorded(folder) or {"trials": []})["trials"]
+    there = {run for trial in trials if trial["state"] != "failed" for run in trial["runs"]}
+    if lost := there - set(ids):
+        what = f"{folder} holds another sweep: {len(lost)} of its {len(there)} runs are none of this one's"
+        raise BadInput(
+            Problem("name", what, "another name, or values that have those of that sweep among them")
+        )
 
 
 def grid(asked: Asked) -> list[list[str]]:

@@ -58,6 +58,12 @@ def _plain(trial: Trial) -> dict[str, Any]:
     }
 
 
+def recorded(folder: Path) -> dict[str, Any] | None:
+    """What the record in a sweep's folder says; None where there is none yet."""
+    file = folder / FILE
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
 def best(trials: Sequence[dict[str, Any]], mode: str) -> dict[str, Any] | None:
     """The finished trial with the best value, the earlier of equal ones; None where none has a value."""
     sign = -1 if mode == "max" else 1

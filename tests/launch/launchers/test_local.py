@@ -163,7 +163,8 @@ def test_a_sweep_of_trainings(small: list[str], command: Command, tmp_path: Path
     keys = [*small, "debug=fast", "seed=0,1", "name=grid", "hydra/launcher=local", "hydra.launcher.jobs=2"]
     done = command("train", "-m", *keys)
     assert done.returncode == 0, done.stderr
-    found = [RunDirectory(path.parent) for path in tmp_path.glob("outputs/sweeps/grid/*/manifest.json")]
+    folders = {path.parent.resolve() for path in tmp_path.glob("outputs/sweeps/grid/*/manifest.json")}
+    found = [RunDirectory(folder) for folder in folders]
     assert [run.state for run in found] == ["finished"] * 2
     for run in found:
         assert run.manifest()["environment"]["machine"]["cpus"] == 1

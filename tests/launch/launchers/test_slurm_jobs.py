@@ -141,7 +141,9 @@ def test_a_sweep_of_trainings_of_which_one_is_preempted(
     (array,) = {name.partition("_")[0] for name in cluster.jobs()}
     preempt(cluster, f"{array}_0")
     assert process.wait(200) == 0, (tmp_path / "said").read_text()
-    found = [RunDirectory(path.parent) for path in folder.glob("*/manifest.json")]
+    found = [
+        RunDirectory(each) for each in {path.parent.resolve() for path in folder.glob("*/manifest.json")}
+    ]
     assert [run.state for run in found] == ["finished"] * 4, [run.manifest().get("error") for run in found]
     assert sorted(run.manifest()["starts"] for run in found) == [1, 1, 1, 2]
     assert preempted.manifest()["starts"] == 2
@@ -154,6 +156,11 @@ def test_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     (problem,) = Slurm().problems({"devices": 1})
     assert problem.where == "hydra/launcher" and "sbatch" in problem.what
     monkeypatch.setattr(slurm_jobs.shutil, "which", lambda name: name)
+    with monkeypatch.context() as nowhere:
+        nowhere.setenv("PATH", "/nowhere")
+        (problem,) = Slurm().problems({"devices": 1})
+        assert problem.where == "hydra/launcher" and "does not answer" in problem.what
+    monkeypatch.setattr(slurm_jobs, "_silent", lambda: None)
     (problem,) = Slurm(nodes=2, tasks_per_node=1).problems({"devices": 2})
     assert problem.where == "hydra.launcher.tasks_per_node"
     assert not list(Slurm(nodes=2, tasks_per_node=1).problems({"devices": "auto"}))

@@ -46,6 +46,7 @@ def test_a_failing_job_ends_no_other(small: list[str], command: Command, tmp_pat
         rows = list(csv.DictReader(file))
     assert [row["state"] for row in rows] == ["finished", "finished", "failed", "failed"], done.stderr
     assert all("as asked" in row["error"] for row in rows[2:])
+    assert done.returncode == 1 and "2 of 4 configurations" in done.stderr
     assert float(rows[0]["optimized_metric"]) >= float(rows[1]["optimized_metric"])
     before = finished_in(sweep)
     assert len(before) == 2 and (sweep / "best").resolve() == sweep / rows[0]["id"]

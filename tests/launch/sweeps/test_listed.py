@@ -62,6 +62,18 @@ def test_a_stop_is_told_and_the_same_call_goes_on(ask: Ask, tmp_path: Path) -> N
         assert len(launch.ran) == 2
 
 
+def test_another_sweep_of_the_same_name_is_left_alone(ask: Ask, tmp_path: Path) -> None:
+    sweep(ask("optimizer.lr=1e-3,1e-4", "name=mine"), Pretend())
+    before = trials_of(tmp_path / "outputs/sweeps/mine")
+    for words in (["optimizer.lr=1e-3,1e-2"], ["sweep=random", RATE], ["sweep=optuna", RATE]):
+        with pytest.raises(BadInput, match="holds another sweep") as raised:
+            running.prepare(ask(*words, "name=mine"))
+        assert [problem.where for problem in raised.value.problems] == ["name"]
+        assert trials_of(tmp_path / "outputs/sweeps/mine") == before
+        assert not (tmp_path / "outputs/sweeps/mine/study.journal").exists()
+    assert sweep(ask("optimizer.lr=1e-3,1e-4,1e-2", "name=mine"), Pretend())[:2] == before
+
+
 def test_a_mistake_in_any_trial_stops_all(ask: Ask, tmp_path: Path) -> None:
     with pytest.raises(BadInput) as raised:
         running.prepare(ask("optimizer.lr=1e-3,-1", "trainer.batch_size=8,0", "name=g"))
