@@ -33,7 +33,7 @@ class TrainerSpec:
     gradient_clip: Annotated[float, Field(gt=0)] | None = 1.0
 
     # On a CPU: dropout masks of random bytes in place of torch's serial draws; the same rates, other masks.
-    quick_dropout: bool = True
+    quick_dropout: bool = False
 
     # "epoch", or a number of optimizer steps.
     evaluate_every: Literal["epoch"] | Count = "epoch"
