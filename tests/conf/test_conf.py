@@ -25,7 +25,7 @@ EXPECTED = {
     "optimizer": 3,
     "paths": 1,
     "scheduler": 4,
-    "stage": 3,
+    "stage": 5,
     "strategy": 11,
     "sweep": 4,
     "task": 13,
