@@ -50,10 +50,12 @@ def test_seeds_alone_are_a_sweep_of_one_configuration(
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "outputs/sweeps/twice"
     with (folder / "leaderboard.csv").open() as file:
-        rows = list(csv.DictReader(file))
+        (row,) = csv.DictReader(file)
     (trial,) = json.loads((folder / "sweep.json").read_text())["trials"]
     assert trial["overrides"] == [] and len(trial["runs"]) == 2
-    assert trial["value"] == pytest.approx(sum(float(row["optimized_metric"]) for row in rows) / 2)
+    values = [json.loads((folder / name / "metrics.json").read_text()) for name in trial["runs"]]
+    mean = sum(metrics["optimized_metric"] for metrics in values) / 2
+    assert trial["value"] == pytest.approx(mean) == float(row["optimized_metric"])
     manifests = [json.loads((folder / name / "manifest.json").read_text()) for name in trial["runs"]]
     assert [manifest["result_relevant"].pop("seed") for manifest in manifests] == [3, 4]
     assert manifests[0]["result_relevant"] == manifests[1]["result_relevant"], "they differ in nothing else"

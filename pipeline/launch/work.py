@@ -217,7 +217,10 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         validation_names=data.validation_names,
         mixup=_mixup(spec, model, data),
         stand_ins=stand_ins,
-        quick_dropout=spec.trainer.quick_dropout and machine.accelerator == "cpu",
+        # Activations that are computed again are so where it does not reach, and have to drop the same.
+        quick_dropout=spec.trainer.quick_dropout
+        and machine.accelerator == "cpu"
+        and not spec.hardware.recompute,
         sharding=_sharding(spec, model, machine),
     )
     return Work(run, spec, prepared, machine, plan, module, data)

@@ -116,11 +116,6 @@ class FineTuning(LightningModule):
         self._step_weight = weight if self._step_weight is None else self._step_weight + weight
         return total
 
-    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        # Activations that are computed again have to drop the same.
-        with self._dropping():
-            super().backward(loss, *args, **kwargs)
-
     def _dropping(self) -> AbstractContextManager[Any]:
         return QuickDropout() if self.quick_dropout else nullcontext()
 
