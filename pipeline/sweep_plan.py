@@ -9,7 +9,7 @@ from pipeline.compose.sweeping import read
 from pipeline.launch.ready import Ready
 from pipeline.launch.sweeps.asked import Asked
 from pipeline.launch.sweeps.checking import check_space
-from pipeline.launch.sweeps.spec import Asha, Grid, Random, Search, name_of
+from pipeline.launch.sweeps.spec import Asha, Grid, Random, Search
 
 
 def plan_of_search(overrides: Sequence[str]) -> list[tuple[str, str]]:
@@ -25,7 +25,7 @@ def plan_of_search(overrides: Sequence[str]) -> list[tuple[str, str]]:
     default = "one at a time" if isinstance(asked.sweep, Search) else "all handed over at once"
     together = f"{at_once} at a time" if at_once else default
     return [
-        ("sweep", f"{name_of(asked.sweep)}: {trials} trials, {together}"),
+        ("sweep", f"{asked.sweep.sweeper}: {trials} trials, {together}"),
         *[(parameter.key, _shown(asked, parameter.key, parameter.shown())) for parameter in asked.parameters],
         *([("seeds", seeds_text(asked))] if asked.seeds else []),
         *_cost(asked, ready, trials * (asked.seeds or 1)),

@@ -15,6 +15,7 @@ from benchmarks.gpu.cases import Case
 from benchmarks.gpu.clock import Clock
 from benchmarks.gpu.tokens import encoded
 from pipeline.tasks.language.packing import Block
+from pipeline.training.trainer_spec import TrainerSpec
 
 
 class _Timing(Callback):
@@ -45,57 +46,80 @@ def strategy_of(case: Case) -> Any:
     return Full() if case.strategy == "full" else Lora(modules="all-linear")
 
 
-def train(case: Case, made: list[Block], clock: Clock, device: torch.device) -> None:
-    """Trains until the clock has enough. The batches come in the order of ``made``."""
-    from datasets import Dataset
+def adapted(case: Case, device: torch.device) -> Any:
+    """The model of random weights, as its strategy trains it, on the device."""
     from transformers import AutoModelForCausalLM
 
-    from pipeline.data.module import TextData
     from pipeline.models.loading import with_random_weights
-    from pipeline.strategies.base import trained_keys
-    from pipeline.tasks.causal_lm import CausalLM
-    from pipeline.training import interruption
     from pipeline.training.frozen_weights import frozen_matrices
-    from pipeline.training.module import FineTuning
-    from pipeline.training.optimizers import AdamW
-    from pipeline.training.processes import cluster
-    from pipeline.training.schedulers import Constant
-    from pipeline.training.trainer import build_trainer
-    from pipeline.training.trainer_spec import TrainerSpec
 
-    settings = TrainerSpec(batch_size=case.batch, max_steps=clock.total, group_by_length=False)
-    task, strategy = CausalLM(max_length=case.length), strategy_of(case)
     torch.manual_seed(0)
     with device:
         model: Any = with_random_weights(AutoModelForCausalLM, case.shape.config(case.length))
-        model = strategy.adapt(model)
+        model = strategy_of(case).adapt(model)
     # As the module does itself, with a copy of the float32 weights on the CPU, which would take longer than the rest.
     for weight in frozen_matrices(model):
         weight.data = weight.data.bfloat16()
     if case.checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    tokenizer: Any = SimpleNamespace(pad_token_id=0)
-    rows = Dataset.from_dict(encoded(made))
+    return model
+
+
+def data_of(case: Case, made: list[Block], settings: TrainerSpec) -> Any:
+    """Batches in the order of ``made``."""
+    from datasets import Dataset
+
+    from pipeline.data.module import TextData
+    from pipeline.tasks.causal_lm import CausalLM
+
+    rows, tokenizer = Dataset.from_dict(encoded(made)), SimpleNamespace(pad_token_id=0)
     data = TextData(
-        {"train": rows}, task, tokenizer, settings, seed=0, micro_batch=None, workers=0, world_size=1, rank=0
+        {"train": rows},
+        CausalLM(max_length=case.length),
+        tokenizer,
+        settings,
+        seed=0,
+        micro_batch=None,
+        workers=0,
+        world_size=1,
+        rank=0,
     )
-    data.training_batches = [
-        list(range(start, start + case.batch)) for start in range(0, len(made), case.batch)
-    ]
-    module = FineTuning(
+    starts = range(0, len(made), case.batch)
+    data.training_batches = [list(range(start, start + case.batch)) for start in starts]
+    return data
+
+
+def module_of(case: Case, model: Any, settings: TrainerSpec, steps: int) -> Any:
+    from pipeline.strategies.base import trained_keys
+    from pipeline.tasks.causal_lm import CausalLM
+    from pipeline.training.module import FineTuning
+    from pipeline.training.optimizers import AdamW
+    from pipeline.training.schedulers import Constant
+
+    return FineTuning(
         model,
-        task=task,
-        strategy=strategy,
+        task=CausalLM(max_length=case.length),
+        strategy=strategy_of(case),
         optimizer=AdamW(lr=case.learning_rate),
         scheduler=Constant(warmup_steps=0),
         head={},
         trained=trained_keys(model),
-        total_steps=clock.total,
+        total_steps=steps,
         log_every=settings.log_every,
         monitor=None,
         mode="min",
         validation_names=[],
     )
+
+
+def train(case: Case, made: list[Block], clock: Clock, device: torch.device) -> None:
+    """Trains until the clock has enough."""
+    from pipeline.training import interruption
+    from pipeline.training.processes import cluster
+    from pipeline.training.trainer import build_trainer
+
+    settings = TrainerSpec(batch_size=case.batch, max_steps=clock.total, group_by_length=False)
+    module = module_of(case, adapted(case, device), settings, clock.total)
     with tempfile.TemporaryDirectory() as folder, interruption.listening():
         trainer = build_trainer(
             settings,
@@ -113,7 +137,7 @@ def train(case: Case, made: list[Block], clock: Clock, device: torch.device) -> 
             loggers=[],
         )
         try:
-            trainer.fit(module, datamodule=data)
+            trainer.fit(module, datamodule=data_of(case, made, settings))
         finally:
             # Lightning's settings of the whole process: the other side has its own.
             torch.use_deterministic_algorithms(False)

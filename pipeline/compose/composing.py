@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.compose import locations
+from pipeline.compose import launcher_keys, locations
 from pipeline.compose.origins import builds_on_itself, lines_with, shortened
 from pipeline.compose.overrides import (
     Parsed,
@@ -293,7 +293,8 @@ def _composition_problem(error: Exception) -> Problem:
     if match := re.match(r"Error merging override \+*([^=]+)=?", lines[0]):
         return Problem(match[1], " ".join(lines[1:]) or "cannot be set")
     if match := re.match(r"Could not override '([^']+)'", lines[0]):
-        return Problem(match[1], "unknown key", "+ before a key adds one to Hydra's own")
+        known = launcher_keys.unknown(match[1])
+        return known or Problem(match[1], "unknown key", "+ before a key adds one to Hydra's own")
     if match := re.match(r"In '([^']+)': (.*)", lines[0]):
         return Problem(f"{match[1]}.yaml", " ".join([match[2], *lines[1:]]))
     return Problem("configuration", " ".join(lines))

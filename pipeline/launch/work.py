@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.mixing import mixing
@@ -88,6 +88,7 @@ def _warn_of_changes(before: dict[str, str | None], now: dict[str, str | None]) 
 
 def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     from pipeline.launch.finish import finish
+    from pipeline.launch.leaves import leaves
     from pipeline.training.processes import cluster, strategy
     from pipeline.training.trainer import build_trainer
     from pipeline.training.watchdog import mark
@@ -99,7 +100,7 @@ def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     mark("preparing done")
     job = _build(run, spec, prepared, machine, plan)
     mark("model and data are there")
-    callbacks, loggers = _leaves(job)
+    callbacks, loggers = leaves(job)
     trainer = build_trainer(
         spec.trainer,
         folder=run.folder,
@@ -262,48 +263,6 @@ def _mixup(spec: RunSpec, model: Any, data: TextData) -> Any:
         return None
     check(spec.task, model, data.collate(data.examples("train", 4))["inputs"])
     return Mixup(spec.data.augmentation.mixup, spec.seed)
-
-
-def _leaves(job: Work) -> tuple[list[Any], list[Any]]:
-    """Callbacks, and in the first process loggers."""
-    from pipeline.launch.sweeps.pruning import pruning
-    from pipeline.training.checkpoint_callback import rewind
-    from pipeline.training.marks import Marks
-    from pipeline.training.specs import RunFacts
-
-    spec, manifest = job.spec, job.run.manifest()
-    facts = RunFacts(
-        folder=job.run.folder,
-        id=manifest["id"],
-        name=spec.name,
-        task=str(spec.choices["task"]),
-        tags=tuple(spec.tags),
-        group=manifest.get("group"),
-        config=dict(spec.public),
-        segment=manifest["starts"] - 1,
-        total_steps=job.schedule.total_steps,
-        monitor=job.schedule.monitor or "",
-        mode=job.schedule.mode,
-    )
-    # They watch over training.
-    leaves = spec.callbacks.values() if spec.train else []
-    callbacks = [built for leaf in leaves if (built := leaf.build(facts)) is not None]
-    callbacks += pruning(job.run, spec, job.schedule)
-    if job.machine.world_size > 1:
-        callbacks = [Marks("before"), *callbacks, Marks("after")]
-    if rank() != 0:
-        return callbacks, []
-    loggers = [built for leaf in spec.logger.values() if (built := leaf.build(facts)) is not None]
-    rewind(loggers, job.run.last_checkpoint)
-    for logger in loggers:
-        logger.log_hyperparams(
-            {
-                **spec.public,
-                "parameters": {"trainable": job.prepared.trainable, "total": job.prepared.total},
-                "machine": asdict(job.machine),
-            }
-        )
-    return callbacks, loggers
 
 
 def _fit(job: Work, trainer: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -69,13 +70,12 @@ def run_in_process(task: Task, run: RunDirectory, slot: Slot, abandoned: Callabl
 def _signal(pid: int | None, number: int) -> bool:
     """To the process, or, to kill, to all that it has started."""
     assert pid is not None
-    try:
+    # That it has just ended is noticed next.
+    with contextlib.suppress(ProcessLookupError):
         if number == signal.SIGKILL and hasattr(os, "killpg"):
             os.killpg(pid, number)
         else:
             os.kill(pid, number)
-    except ProcessLookupError:
-        pass  # It has just ended, which is noticed next.
     return True
 
 

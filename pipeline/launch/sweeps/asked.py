@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.launch.sweeps.space import Parameter
-from pipeline.launch.sweeps.spec import Sweep, name_of
+from pipeline.launch.sweeps.spec import Sweep
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -62,7 +62,7 @@ class Asked:
 
     def identity(self) -> dict[str, object]:
         """What makes two searches the same one; how many trials it has may grow."""
-        kept = {"sweeper": name_of(self.sweep), "seed": self.seed, "seeds": self.seeds}
+        kept = {"sweeper": self.sweep.sweeper, "seed": self.seed, "seeds": self.seeds}
         settings = {
             key: getattr(self.sweep, key)
             for key in ("sampler", "startup", "first", "reduction")

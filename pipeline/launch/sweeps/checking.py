@@ -18,6 +18,14 @@ def check_space(asked: Asked) -> list[Ready]:
 
     One of each choice of options is prepared, and returned. Raises BadInput for everything that is wrong with any.
     """
+    ready = get_all_ready(check_values(asked))
+    for one in ready:
+        _check_measured(asked, one)
+    return ready
+
+
+def check_values(asked: Asked) -> list[Job]:
+    """The same as far as it can be told without preparing anything: a job of each choice of options."""
     jobs, problems = dict[tuple[Any, ...], Job](), dict[Problem, None]()
     for chosen in samples(asked):
         try:
@@ -27,10 +35,7 @@ def check_space(asked: Asked) -> list[Ready]:
             problems.update(dict.fromkeys(error.problems))
     if problems:
         raise BadInput(list(problems))
-    ready = get_all_ready(list(jobs.values()))
-    for one in ready:
-        _check_measured(asked, one)
-    return ready
+    return list(jobs.values())
 
 
 def samples(asked: Asked) -> list[list[str]]:

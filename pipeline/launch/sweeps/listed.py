@@ -9,11 +9,12 @@ from pathlib import Path
 from pipeline.errors import BadInput, Problem
 from pipeline.launch.ready import Ready
 from pipeline.launch.sweeps.asked import Asked, Job
+from pipeline.launch.sweeps.checking import check_values
 from pipeline.launch.sweeps.freezing import drawn_folder, freeze_job, get_all_ready, grid_folder
 from pipeline.launch.sweeps.locks import Locks
 from pipeline.launch.sweeps.record import recorded
 from pipeline.launch.sweeps.space import Choices, word
-from pipeline.launch.sweeps.spec import Grid, Random
+from pipeline.launch.sweeps.spec import Random
 from pipeline.launch.sweeps.trials import PENDING, STARTED, Claimed, Outcome, Trial, outcome_of
 from pipeline.runs.directory import RunDirectory
 from pipeline.runs.freezing import run_id
@@ -34,11 +35,13 @@ class Listed:
     def of(cls, asked: Asked) -> Listed:
         """Freeze every run of every trial. Raises one BadInput with the problems of all, before anything is
         written."""
-        chosen = grid(asked) if isinstance(asked.sweep, Grid) else draws(asked)
+        drawn = isinstance(asked.sweep, Random)
+        if drawn:
+            check_values(asked)  # An end that no draw came near is wrong too.
+        chosen = draws(asked) if drawn else grid(asked)
         jobs = checked(asked, chosen)
         flat = get_all_ready([job for of_trial in jobs for job in of_trial])
         ids = [run_id(ready.spec, ready.prepared) for ready in flat]
-        drawn = isinstance(asked.sweep, Random)
         folder = drawn_folder(asked, flat[0].spec) if drawn else grid_folder([r.spec for r in flat], ids)
         left, trials, known = iter(flat), list[tuple[list[str], list[RunDirectory]]](), set[tuple[str, ...]]()
         keeps(folder, ids)

@@ -11,7 +11,6 @@ from typing import Any
 
 from pipeline.launch.ready import Ready
 from pipeline.launch.sweeps.asked import Asked
-from pipeline.launch.sweeps.spec import name_of
 from pipeline.launch.sweeps.trials import Trial, Trials
 from pipeline.runs.directory import write_whole
 
@@ -33,7 +32,7 @@ class Recorder:
         content = {
             "format": FORMAT,
             "name": self.folder.name,
-            "sweeper": name_of(self.asked.sweep),
+            "sweeper": self.asked.sweep.sweeper,
             "monitor": schedule.monitor,
             "mode": schedule.mode,
             "space": self.asked.space,

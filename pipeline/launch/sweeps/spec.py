@@ -1,6 +1,6 @@
 """How a sweep chooses its trials, how many run at a time, and what becomes of those that fail."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ _SCHEMES = ("sqlite", "postgresql", "mysql", "mariadb")
 @component
 class Sweep:
     """What every sweep has."""
+
+    # What the record of a sweep calls this way of choosing trials.
+    sweeper: ClassVar[str]
 
     # Key -> values in the words of Hydra's sweeps: "1,2", "range(1,9)", "interval(0.0,0.5)".
     space: dict[str, str | int | float | bool] = Field(default_factory=dict)
@@ -29,11 +32,14 @@ class Sweep:
 class Grid(Sweep):
     """All combinations."""
 
+    sweeper: ClassVar[str] = "grid"
+
 
 @component
 class Random(Sweep):
     """Independent draws; which, follows from the run's `seed` and the number of the trial alone."""
 
+    sweeper: ClassVar[str] = "random"
     trials: Count = 20
 
 
@@ -42,6 +48,7 @@ class Search(Sweep):
     """Trials that learn from those before them: tree-structured Parzen estimators (Bergstra et al. 2011,
     Algorithms for Hyper-Parameter Optimization, NeurIPS 24), one for each key."""
 
+    sweeper: ClassVar[str] = "optuna"
     trials: Count = 20
     sampler: Literal["tpe", "random"] = "tpe"
     # Trials at random before the estimators have anything to go by.
@@ -66,14 +73,7 @@ class Asha(Search):
     arXiv:1810.05934). What a run has used is counted in validations: rungs are at ``first``, ``first·reduction``,
     ``first·reduction²``, … of them."""
 
+    sweeper: ClassVar[str] = "asha"
     first: Count = 1
     # Of the runs that reach a rung, the best one in so many goes on.
     reduction: Annotated[int, Field(ge=2)] = 3
-
-
-NAMES = {Grid: "grid", Random: "random", Search: "optuna", Asha: "asha"}
-
-
-def name_of(sweep: Sweep) -> str:
-    """The option's name, also of a class that is derived from one of ours."""
-    return next(NAMES[cls] for cls in type(sweep).__mro__ if cls in NAMES)

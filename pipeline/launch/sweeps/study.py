@@ -14,7 +14,7 @@ from pipeline.launch.sweeps.checking import check_space
 from pipeline.launch.sweeps.freezing import drawn_folder, freeze_job
 from pipeline.launch.sweeps.locks import Locks, of_runs
 from pipeline.launch.sweeps.record import recorded
-from pipeline.launch.sweeps.spec import NAMES, Asha, Grid, Random, Search
+from pipeline.launch.sweeps.spec import Asha, Grid, Random, Search
 from pipeline.launch.sweeps.trials import STARTED, Claimed, Outcome, Trial
 from pipeline.runs.directory import FAILED, FINISHED, PRUNED, RunDirectory
 from pipeline.runs.freezing import differences, run_id
@@ -48,7 +48,7 @@ class Study:
         assert isinstance(sweep, Search)
         ready = check_space(asked)[0]
         folder = drawn_folder(asked, ready.spec).resolve()
-        if (there := recorded(folder)) and there["sweeper"] in (NAMES[Grid], NAMES[Random]):
+        if (there := recorded(folder)) and there["sweeper"] in (Grid.sweeper, Random.sweeper):
             what = f"{folder} holds another sweep: {there['sweeper']}"
             raise BadInput(Problem("name", what, "another name"))
         storage = open_storage(sweep.storage, folder) if sweep.storage else None

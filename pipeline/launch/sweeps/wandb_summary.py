@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ def _begin(logger: Wandb, folder: Path, mode: str, sweep: dict[str, Any]) -> Any
     if mode == "online":
         try:
             return wandb.init(mode="online", id=identity, resume="allow", **facts)
-        except (wandb.Error, OSError, TimeoutError, ValueError):
-            pass  # The jobs have said why the server cannot be used.
+        except (wandb.Error, OSError, TimeoutError, ValueError) as error:
+            said = redact(str(error).strip().partition("\n")[0] or type(error).__name__)
+            print(f"warning: the sweep is logged offline, W&B cannot be used: {said}", file=sys.stderr)
     return wandb.init(mode="offline", **facts)
