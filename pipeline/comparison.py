@@ -13,7 +13,8 @@ from pipeline.launch.plan import GIB, memory
 from pipeline.launch.ready import Ready, get_ready
 from pipeline.launch.speed import flops_per_token, tokens_per_second
 
-HEADER = ["", "weights", "trained", "memory", "tokens/s", "longest", "licence", "tasks"]
+OF_MODELS = ["longest", "licence", "tasks"]
+HEADER = ["", "weights", "trained", "memory", "tokens/s", *OF_MODELS]
 # A tokenizer that knows no limit says so with a very large number.
 _NO_LIMIT = 10**9
 
@@ -41,6 +42,18 @@ def compare(overrides: Sequence[str]) -> tuple[list[list[str]], list[str]]:
     if len(notes) == len(jobs):
         raise BadInput(list(dict.fromkeys(problems)))
     return rows, notes
+
+
+def apart(rows: list[list[str]]) -> tuple[list[list[str]], list[str]]:
+    """The table without what is known of models and the same in every row, which is one line below it."""
+    header, *others = rows
+    same = [
+        place
+        for place, name in enumerate(header)
+        if name in OF_MODELS and len(others) > 1 and len({row[place] for row in others}) == 1
+    ]
+    kept = [[cell for place, cell in enumerate(row) if place not in same] for row in rows]
+    return kept, [f"of all: {header[place]} {others[0][place]}" for place in same if others[0][place] != "-"]
 
 
 def _row(ready: Ready) -> list[str]:

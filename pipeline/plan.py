@@ -16,7 +16,7 @@ def main() -> None:
         with locations.using(call.config_dir):
             return show_rows("what goes together", table())
     if call.multirun:
-        from pipeline.comparison import compare
+        from pipeline.comparison import apart, compare
         from pipeline.reporting.tables import show_pairs, show_rows
         from pipeline.sweep_plan import notes_of_seeds, plan_of_search
 
@@ -24,7 +24,8 @@ def main() -> None:
             if searched := plan_of_search(call.overrides):
                 return show_pairs("plan of the sweep", searched, error=False)
             rows, notes = compare(call.overrides)
-            notes = [*notes, *notes_of_seeds(call.overrides)]
+            rows, alike = apart(rows)
+            notes = [*notes, *alike, *notes_of_seeds(call.overrides)]
         return show_rows("comparison (tokens/s in training: an estimate)", rows, notes)
 
     stages = check(call)

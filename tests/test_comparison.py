@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.comparison import HEADER, compare
+from pipeline.comparison import HEADER, apart, compare
 from pipeline.errors import BadInput
 from tests.conftest import PYTHON, ROOT, Command, quick_environment
 from tests.documents import blocks
@@ -35,6 +35,16 @@ def test_a_row_for_each(two: list[str], reviews: Path, tmp_path: Path) -> None:
     assert bert["weights"] == bert["trained"] and bert["weights"].endswith("k")
     assert bert["tokens/s"].startswith("~") and llama["tokens/s"].startswith("~")
     assert bert["tasks"] == "?", "model=auto does not say"
+
+
+def test_what_all_models_have_in_common_is_no_column():
+    rows = [HEADER, ["seed=0", *"abcd", "512", "MIT", "all"], ["seed=1", *"abcd", "512", "MIT", "all"]]
+    kept, said = apart(rows)
+    assert kept == [row[:5] for row in rows], "numbers stay, be they the same"
+    assert said == ["of all: longest 512", "of all: licence MIT", "of all: tasks all"]
+    other = [*rows[:2], ["seed=1", *"abcd", "512", "?", "all"]]
+    assert [row[5:] for row in apart(other)[0]] == [["licence"], ["MIT"], ["?"]]
+    assert apart(rows[:2]) == (rows[:2], []), "a single one is shown with all that is known"
 
 
 def test_one_that_is_not_here_has_a_row_too(command: Command, reviews: Path, minilm: Path) -> None:

@@ -19,7 +19,8 @@ def unknown(key: str) -> Problem | None:
     allowed = (
         f"{_NODE}{close} with {listing(having)}" if close else f"keys of {_GROUP}: {listing(every, most=60)}"
     )
-    return Problem(key, "the launcher that is chosen has no such key", allowed, close and f"{_NODE}{close}")
+    meant = f"{_NODE}{close}" if close and f"{_NODE}{close}" != key else ""
+    return Problem(key, "the launcher that is chosen has no such key", allowed, meant)
 
 
 def _keys(option: str) -> list[str]:

@@ -66,7 +66,12 @@ def read(texts: Sequence[str]) -> Asked:
 def job(words: Sequence[str]) -> Job:
     """The job of these words, checked. Raises BadInput."""
     composed = _alone(words)
-    return Job(load(composed), frozen_files(composed), composed.overrides)
+    spec = load(composed)
+    if spec.hardware.nodes > 1:
+        what = "one command starts each run of a sweep, and machines that meet are started one by one"
+        allowed = "1; runs over several: hydra/launcher=submitit_slurm hydra.launcher.nodes=N"
+        raise BadInput(Problem("hardware.nodes", what, allowed))
+    return Job(spec, frozen_files(composed), composed.overrides)
 
 
 class Present:

@@ -68,8 +68,11 @@ def open_sweep(path: str, key: str = "sweep") -> SweepRecord:
     """The sweep in the folder ``path``. Raises BadInput where there is none, naming ``key``."""
     folder = Path(path)
     file = folder / "sweep.json"
+    if folder.is_file():
+        raise BadInput(Problem(key, f"{path} is a file", "a sweep's folder, such as outputs/sweeps/NAME"))
     if not folder.is_dir():
-        near = [each.name for each in folder.parent.iterdir()] if folder.parent.is_dir() else []
+        beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+        near = [each.name for each in beside if each.is_dir()]
         raise BadInput(
             Problem(key, f"there is no folder {path}", "a sweep's folder", nearest(folder.name, near))
         )

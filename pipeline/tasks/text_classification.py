@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from pipeline.component import component
-from pipeline.errors import BadInput, Problem, listing, nearest
+from pipeline.errors import BadInput, Problem, listing
 from pipeline.tasks.base import Column, Head, Output, Scores, Task
 from pipeline.tasks.pooled_head import HeadDropout, HeadLayers, Pooling
 
@@ -195,6 +195,7 @@ class TextClassification(Task):
         ``label`` is a class number, or a list of 0 and 1 for each class. Raises BadInput for a label that the
         head does not have, or a row without text.
         """
+        from pipeline.tasks.classification.targets import targets
         from pipeline.tasks.classification.zero_shot import encode_prompts
         from pipeline.tasks.encoding import encode_texts
 
@@ -205,29 +206,8 @@ class TextClassification(Task):
         else:
             features = encode_texts(texts, pairs, tokenizer, self.max_length, DEFAULT_LENGTH)
         if "label" in rows:
-            features["label"] = self._targets(rows["label"], head)
+            features["label"] = targets(rows["label"], self, head)
         return features
-
-    def _targets(self, cells: Sequence[Any], head: Head) -> list[int] | list[list[int]]:
-        from pipeline.tasks.classification.head import LABEL_COLUMN, target
-        from pipeline.tasks.classification.labels import NotALabelError
-
-        names = _names(head)
-        numbers = {name: number for number, name in enumerate(names)}
-        targets, faults = [], {}
-        for cell in cells:
-            try:
-                targets.append(target(cell, self, head, numbers))
-            except NotALabelError as fault:
-                faults[str(fault)] = Problem(LABEL_COLUMN, str(fault))
-            except KeyError as unknown:
-                name = unknown.args[0]
-                allowed = f"labels that the model knows: {listing(names)}"
-                what = f"the model has no label {name!r}"
-                faults[name] = Problem(LABEL_COLUMN, what, allowed, nearest(name, names))
-        if faults:
-            raise BadInput(list(faults.values()))
-        return targets  # type: ignore[return-value]
 
     def collate(
         self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
@@ -303,25 +283,9 @@ class TextClassification(Task):
         self, answers: "Sequence[Answer]", tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> list[dict[str, Any]]:
         """``label`` as it stands in the data, its probability ``score``, ``scores`` of all labels by name."""
-        import torch
+        from pipeline.tasks.classification.answers import decoded
 
-        predictions = torch.stack([answer.predictions[0] for answer in answers])
-        labels, names = head["labels"], _names(head)
-        if self.multi_label:
-            rows = predictions.float().sigmoid().tolist()
-            return [
-                {
-                    "labels": [label for label, score in zip(labels, row, strict=True) if score > 0.5],
-                    "scores": dict(zip(names, row, strict=True)),
-                }
-                for row in rows
-            ]
-        probabilities = predictions.float().softmax(-1)
-        best = probabilities.argmax(-1).tolist()
-        return [
-            {"label": labels[number], "score": row[number], "scores": dict(zip(names, row, strict=True))}
-            for number, row in zip(best, probabilities.tolist(), strict=True)
-        ]
+        return decoded(answers, head["labels"], self.multi_label)
 
 
 def _names(head: Head) -> list[str]:

@@ -23,6 +23,7 @@ from pipeline.training.quick_dropout import QuickDropout
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
 from pipeline.training.sharding import clip_by_norm, cut_like, local
+from pipeline.training.step_sums import StepSums
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -80,8 +81,7 @@ class FineTuning(LightningModule):
         self.averages: Averages | None = None  # which are scored and kept in place of the weights
         self.scorers: dict[str, Scorer] = {}
         self.test_sink: Sink | None = None  # gets what the model says of every test row
-        self._step_loss: Tensor | None = None
-        self._step_weight: Tensor | None = None
+        self.sums = StepSums()
         self._lowered: Lowered | None = None
 
     # Where it computes
@@ -111,9 +111,7 @@ class FineTuning(LightningModule):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         with self._dropping():
             total, counted = self._loss(batch)
-        loss, weight = total.detach().float(), counted.detach().float()
-        self._step_loss = loss if self._step_loss is None else self._step_loss + loss
-        self._step_weight = weight if self._step_weight is None else self._step_weight + weight
+        self.sums.add(total, counted)
         return total
 
     def _dropping(self) -> AbstractContextManager[Any]:
@@ -132,19 +130,13 @@ class FineTuning(LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         self._drop_gradients_of_frozen(optimizer)
-        assert self._step_loss is not None and self._step_weight is not None
-        step = torch.stack([self._step_loss, self._step_weight])
-        world = self.trainer.world_size
-        if world > 1:
-            step = self.trainer.strategy.reduce(step, reduce_op="sum")
-        loss, weight = step[0], step[1]
+        loss, weight = self.sums.take(self.trainer)
         # Lightning has divided every loss by the accumulation count, and averaged gradients over processes.
-        factor = self.trainer.accumulate_grad_batches * world / weight
+        factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / weight
         gradients = [
             local(p.grad) for group in optimizer.param_groups for p in group["params"] if p.grad is not None
         ]
         torch._foreach_mul_(gradients, factor)
-        self._step_loss = self._step_weight = None
         number = self.trainer.global_step + 1
         self.log("train/loss", loss / weight, logger=False)
         if number % self.log_every == 0 or number == self.total_steps:

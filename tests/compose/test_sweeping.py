@@ -143,3 +143,10 @@ def test_a_storage_of_an_unknown_kind():
     with pytest.raises(BadInput) as raised:
         read([SEARCH, "optimizer.lr=1e-3,1e-2", "sweep.storage=redis://here"]).jobs(["optimizer.lr=0.001"])
     assert [problem.where for problem in raised.value.problems] == ["sweep.storage"]
+
+
+def test_a_run_of_a_sweep_meets_no_other_machine():
+    asked = read(["seed=0,1", "hardware=ddp", "hardware.nodes=2", "hardware.rendezvous=there:29500"])
+    with pytest.raises(BadInput, match="submitit_slurm") as raised:
+        asked.jobs(["seed=0"])
+    assert [problem.where for problem in raised.value.problems] == ["hardware.nodes"]

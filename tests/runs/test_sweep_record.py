@@ -47,6 +47,7 @@ def test_what_is_no_sweep_is_named(tmp_path: Path):
     cases = {
         "haeds": ("there is no folder", "heads"),
         "heads/alone": ("is a single run", ""),
+        "heads/sweep.json": ("is a file", ""),
         ".": ("has no sweep.json", ""),
     }
     for name, (what, nearest) in cases.items():
