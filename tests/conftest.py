@@ -38,6 +38,16 @@ def _models_are_reloaded_by_a_warm_python() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _variables_stay_with_their_test() -> Iterator[None]:
+    """What a library sets in passing, as Ray does, must not change how the next test's commands start."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys() - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def minilm() -> Path:
     """MiniLM with its real weights and tokenizer."""

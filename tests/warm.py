@@ -204,11 +204,13 @@ def leave(act: Callable[[], object]) -> None:
 
 def ask(folder: str, cold: str, words: list[str]) -> None:
     """Have it done, pass signals on, and end as it ended."""
-    if not is_warm(folder, words):
-        os.execv(cold, [cold, *words])
     # The number is that of the process that was asked for, not of those that it starts.
-    environment = {name: value for name, value in os.environ.items() if name != PROCESS}
-    request = {"words": words, "folder": str(Path.cwd()), "environment": environment}
+    number_file = os.environ.pop(PROCESS, None)
+    if not is_warm(folder, words):
+        if number_file:
+            Path(number_file).write_text(str(os.getpid()))
+        os.execv(cold, [cold, *words])
+    request = {"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)}
     text = json.dumps(request).encode()
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(f"{folder}/socket")
@@ -218,8 +220,8 @@ def ask(folder: str, cold: str, words: list[str]) -> None:
     child = int.from_bytes(connection.recv(8), "big")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
         signal.signal(number, lambda number, _: os.kill(child, number))
-    if PROCESS in os.environ:
-        Path(os.environ[PROCESS]).write_text(str(child))
+    if number_file:
+        Path(number_file).write_text(str(child))
     for number in (0, 1, 2):
         os.close(number)  # A pipe ends with the child.
     code = os.waitstatus_to_exitcode(int.from_bytes(connection.recv(8), "big"))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn import metrics as sk
-from torch.multiprocessing.spawn import start_processes
 
 from pipeline.tasks.text_classification import TextClassification
+from tests.two_processes import in_two_processes
 
 LABELS = ["a", "b", "c", "d"]
 CLOSE = 1e-6
@@ -151,11 +151,8 @@ def test_every_name_has_a_direction(multi_label: bool) -> None:
     assert all(math.isfinite(value) for value in found.values.values())
 
 
-def share(rank: int, port: int, folder: str, uneven: bool) -> None:
+def share(rank: int, folder: str, uneven: bool) -> None:
     """One of two processes that see half of the rows each, or one of them all rows."""
-    import torch.distributed as dist
-
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     logits, targets = sample(0, 41, 4)
     mine = slice(0, 0 if uneven and rank else None) if uneven else slice(rank, None, 2)
     for multi_label in (False, True):
@@ -166,18 +163,12 @@ def share(rank: int, port: int, folder: str, uneven: bool) -> None:
             metrics.update(logits[mine], aims[mine])
         values = task.scores(metrics.compute(), {"labels": LABELS}).values
         torch.save(values, f"{folder}/{rank}-{multi_label}.pt")
-    dist.destroy_process_group()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("uneven", [False, True], ids=["halves", "one without a row"])
 def test_two_processes_score_as_one(uneven: bool, tmp_path: Any) -> None:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    start_processes(share, (port, str(tmp_path), uneven), nprocs=2, start_method="fork")
+    in_two_processes(share, str(tmp_path), uneven)
     logits, targets = sample(0, 41, 4)
     for multi_label in (False, True):
         aims = torch.nn.functional.one_hot(targets, 4) if multi_label else targets

@@ -1,7 +1,6 @@
 """Scores equal scipy's and scikit-learn's, in the units of the data, however rows are batched and shared."""
 
 import math
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,10 @@ import pytest
 import torch
 from scipy import stats
 from sklearn import metrics as sk
-from torch.multiprocessing.spawn import start_processes
 
 from pipeline.tasks.regression import Regression
 from tests.tasks.parts import NO_TOKENIZER, answers
+from tests.two_processes import in_two_processes
 
 CLOSE = 1e-6
 NAMES = {"mse", "rmse", "mae", "pearson", "spearman", "r2"}
@@ -110,10 +109,7 @@ def test_what_has_no_value_is_a_number_too(outputs: Any, targets: Any, r2: float
         assert found["r2"] == r2
 
 
-def share(rank: int, port: int, folder: str) -> None:
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
-    )
+def share(rank: int, folder: str) -> None:
     head, (outputs, targets) = head_of(2), sample(4, 41, 2)
     for name, owner in (("dealt", None), ("alone", 0)):
         metrics = Regression().metrics(head)
@@ -122,14 +118,10 @@ def share(rank: int, port: int, folder: str) -> None:
         elif rank == owner:
             metrics.update(outputs, targets)
         torch.save(Regression().scores(metrics.compute(), head).values, f"{folder}/{rank}-{name}.pt")
-    torch.distributed.destroy_process_group()
 
 
 def test_over_two_processes_one_of_which_may_have_nothing(tmp_path: Path) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    start_processes(share, (port, str(tmp_path)), nprocs=2, start_method="fork")
+    in_two_processes(share, str(tmp_path))
     outputs, targets = sample(4, 41, 2)
     whole = scores(outputs, targets, head_of(2))
     for name in ("dealt", "alone"):
