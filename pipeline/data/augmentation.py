@@ -16,7 +16,7 @@ from pipeline.errors import BadInput, Problem
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from pipeline.data.batches import TrainingBatches
+    from pipeline.data.batches import EpochBatches
     from pipeline.sources.base import Augmentation
 
 # Keeps these draws apart from others of the same seed and epoch.
@@ -161,7 +161,7 @@ class Augmented:
 class WithEpoch:
     """Training batches whose row numbers come with the epoch that they are read in: workers are not told it."""
 
-    def __init__(self, batches: TrainingBatches) -> None:
+    def __init__(self, batches: EpochBatches) -> None:
         self.batches = batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:

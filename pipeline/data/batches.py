@@ -5,7 +5,9 @@ cut there into micro-batches, so changing the hardware changes the memory needed
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -56,31 +58,54 @@ def epoch_steps(
     return [steps[i] for i in shuffled] + [steps[-1]]
 
 
-def tokens_to_steps(
-    lengths: np.ndarray,
-    budget: int,
-    batch_size: int,
-    world_size: int,
-    seed: int,
-    group_by_length: bool,
-    mixing: Mixing | None = None,
-) -> int:
-    """Optimizer steps until `budget` tokens have been seen, rounded up."""
-    total, steps, epoch = 0, 0, 0
-    while True:
-        for step in epoch_steps(lengths, batch_size, world_size, seed, epoch, group_by_length, mixing=mixing):
-            total += int(lengths[step].sum())
-            steps += 1
-            if total >= budget:
-                return steps
-        epoch += 1
+class EpochBatches(ABC):
+    """Batch sampler of one process, epoch after epoch; `start_at` resumes inside one.
 
-
-class TrainingBatches:
-    """Batch sampler of one process; `start_at` resumes inside an epoch.
-
-    Iterating yields the row numbers of each micro-batch; the length is always that of the whole epoch.
+    Iterating yields the row numbers of each micro-batch; the length is always that of the whole epoch. `accumulate` is
+    how many of them are a full optimizer step.
     """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        accumulate: int,
+        *,
+        world_size: int,
+        rank: int,
+        seed: int,
+        group_by_length: bool,
+        mixing: Mixing | None = None,
+    ) -> None:
+        self.lengths, self.accumulate, self.seed, self.mixing = lengths, accumulate, seed, mixing
+        self.world_size, self.rank, self.group_by_length = world_size, rank, group_by_length
+        self.epoch, self.skip = 0, 0
+
+    def start_at(self, epoch: int, batch: int = 0) -> None:
+        """The next iteration is over `epoch`, without its first `batch` micro-batches."""
+        self.epoch, self.skip = epoch, batch
+
+    @abstractmethod
+    def steps(self, epoch: int) -> list[np.ndarray]:
+        """The examples of each optimizer step, over all processes."""
+
+    @abstractmethod
+    def micro_batches(self, step: np.ndarray) -> list[np.ndarray]:
+        """What of a step this process does, and how it is cut."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batches = (batch for step in self.steps(self.epoch) for batch in self.micro_batches(step))
+        skip, self.skip = self.skip, 0
+        self.epoch += 1
+        for number, batch in enumerate(batches):
+            if number >= skip:
+                yield batch.tolist()
+
+
+class TrainingBatches(EpochBatches):
+    """Steps of equally many examples."""
 
     def __init__(
         self,
@@ -89,23 +114,14 @@ class TrainingBatches:
         batch_size: int,
         micro_batch: int | None,
         world_size: int,
-        rank: int,
-        seed: int,
-        group_by_length: bool,
         pool: int = 0,
-        mixing: Mixing | None = None,
+        **options: Any,
     ) -> None:
-        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
-        self.pool, self.mixing = pool, mixing
-        self.world_size, self.rank, self.group_by_length = world_size, rank, group_by_length
-        self.accumulate = micro_batches_per_step(batch_size, world_size, micro_batch)
-        self.epoch, self.skip = 0, 0
+        accumulate = micro_batches_per_step(batch_size, world_size, micro_batch)
+        super().__init__(lengths, accumulate, world_size=world_size, **options)
+        self.batch_size, self.pool = batch_size, pool
 
-    def start_at(self, epoch: int, batch: int = 0) -> None:
-        """The next iteration is over `epoch`, without its first `batch` micro-batches."""
-        self.epoch, self.skip = epoch, batch
-
-    def _micro_batches(self, step: np.ndarray) -> list[np.ndarray]:
+    def micro_batches(self, step: np.ndarray) -> list[np.ndarray]:
         # Dealing (0, n, 2n, …) rather than cutting gives every process similar lengths.
         mine = step[self.rank :: self.world_size]
         if len(step) >= self.batch_size:
@@ -117,31 +133,35 @@ class TrainingBatches:
         )
         return np.array_split(mine, count)
 
-    def _steps(self) -> list[np.ndarray]:
+    def steps(self, epoch: int) -> list[np.ndarray]:
         return epoch_steps(
             self.lengths,
             self.batch_size,
             self.world_size,
             self.seed,
-            self.epoch,
+            epoch,
             self.group_by_length,
             self.pool,
             self.mixing,
         )
 
-    def __iter__(self) -> Iterator[list[int]]:
-        batches = (batch for step in self._steps() for batch in self._micro_batches(step))
-        skip, self.skip = self.skip, 0
-        self.epoch += 1
-        for number, batch in enumerate(batches):
-            if number >= skip:
-                yield batch.tolist()
-
     def __len__(self) -> int:
         rows = len(self.lengths) if self.mixing is None else self.mixing.size
         count = steps_per_epoch(rows, self.batch_size, self.world_size)
         last = np.arange((count - 1) * self.batch_size, rows)
-        return (count - 1) * self.accumulate + len(self._micro_batches(last))
+        return (count - 1) * self.accumulate + len(self.micro_batches(last))
+
+
+def tokens_to_steps(batches: EpochBatches, budget: int) -> int:
+    """Optimizer steps until `budget` tokens have been seen, rounded up."""
+    seen = steps = epoch = 0
+    while seen < budget:
+        for step in batches.steps(epoch):
+            if seen < budget:
+                seen += int(batches.lengths[step].sum())
+                steps += 1
+        epoch += 1
+    return steps
 
 
 class EvaluationBatches:

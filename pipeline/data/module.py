@@ -11,15 +11,17 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from pipeline.data.augmentation import Augmented, WithEpoch, WordChanges
-from pipeline.data.batches import EvaluationBatches, TrainingBatches
+from pipeline.data.batches import EvaluationBatches
 from pipeline.data.features import CollateWithFeatures
 from pipeline.data.streaming.batches import StreamedBatches, StreamLoader
+from pipeline.data.token_batches import training_batches
 from pipeline.training.answers import Answers
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+    from pipeline.data.batches import EpochBatches
     from pipeline.data.features import Features
     from pipeline.data.mixing import Mixing
     from pipeline.data.streaming.training import TrainingStream
@@ -93,6 +95,7 @@ class TextData(LightningDataModule):
         workers: int,
         world_size: int,
         rank: int,
+        micro_tokens: int | None = None,
         pin_memory: bool = False,
         raw: Mapping[str, Dataset] | None = None,
         changes: WordChanges | None = None,
@@ -106,19 +109,20 @@ class TextData(LightningDataModule):
         self.world_size, self.rank, self.pin_memory = world_size, rank, pin_memory
         self.collate = Collate(task, tokenizer)
         self.validation_names = [name for name in splits if name.split("_")[0] == "validation"]
-        self.training_batches: TrainingBatches | StreamedBatches | None = None
+        self.training_batches: EpochBatches | StreamedBatches | None = None
         options: dict[str, Any] = {
-            "batch_size": trainer.batch_size,
             "micro_batch": micro_batch,
             "world_size": world_size,
             "rank": rank,
             "seed": seed,
-            "group_by_length": trainer.group_by_length,
         }
         if stream is not None:
+            options |= {"batch_size": trainer.batch_size, "group_by_length": trainer.group_by_length}
             self.training_batches = stream.batches(self.collate, changes, options)
         elif "train" in splits:
-            self.training_batches = TrainingBatches(lengths_of(splits["train"]), **options, mixing=mixing)
+            self.training_batches = training_batches(
+                lengths_of(splits["train"]), trainer, micro_tokens=micro_tokens, mixing=mixing, **options
+            )
 
     def _loader(self, rows: Any, batches: Any, split: str) -> DataLoader:
         # A generator of its own: starting an iterator must not draw from the generator that dropout uses.

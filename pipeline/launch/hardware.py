@@ -25,6 +25,8 @@ class Hardware:
     # Examples that one process holds at once; what it makes of trainer.batch_size is accumulated.
     # auto: the whole share of the process.
     micro_batch: Literal["auto"] | Count = "auto"
+    # The same in tokens, padding not counted, of steps that are counted so (trainer.batch_tokens).
+    micro_tokens: Literal["auto"] | Count = "auto"
     # Disk for what a frozen part of the model gives for every example, so that it is computed once: GiB, or off.
     # auto: at most 20 GiB, and half of what is free where the cache lies.
     feature_cache: Literal["auto", "off"] | Annotated[float, Field(gt=0)] = "auto"

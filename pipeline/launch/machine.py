@@ -27,7 +27,8 @@ class Machine:
     """The settings of a run that depend on where it first started; a resumed run reads them again.
 
     accelerator: cpu, gpu or mps. world_size: processes. threads: CPU threads of one process.
-    precision: 32, bf16 or 16. micro_batch: examples at once in one process, None for its whole share.
+    precision: 32, bf16 or 16. micro_batch: examples at once in one process, None for its whole share; micro_tokens: the
+    same of steps that are counted in tokens.
     nodes: machines like this one, each with the same number of processes.
     """
 
@@ -37,6 +38,7 @@ class Machine:
     micro_batch: int | None
     threads: int
     nodes: int = 1
+    micro_tokens: int | None = None
 
     @property
     def local_size(self) -> int:
@@ -115,9 +117,9 @@ def look(hardware: Hardware) -> Machine:
     if precision == "16" and accelerator == "cpu":
         raise BadInput(Problem("hardware.precision", "16 needs a GPU", "32 or bf16 on a CPU"))
     threads = hardware.threads or max(1, usable_cpus() // (devices if accelerator == "cpu" else 1))
-    micro = None if hardware.micro_batch == "auto" else hardware.micro_batch
+    micro, tokens = (None if n == "auto" else n for n in (hardware.micro_batch, hardware.micro_tokens))
     nodes = place.nodes if place.size > 1 else hardware.nodes
-    return Machine(accelerator, devices * nodes, precision, micro, threads, nodes)
+    return Machine(accelerator, devices * nodes, precision, micro, threads, nodes, tokens)
 
 
 def resolve(run: RunDirectory, hardware: Hardware) -> Machine:

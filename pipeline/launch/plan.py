@@ -10,6 +10,7 @@ from pipeline.data.batches import micro_batches_per_step
 from pipeline.data.mixing import mixing
 from pipeline.data.skipping import skipped_text
 from pipeline.data.streaming.facts import StreamFacts
+from pipeline.data.token_batches import token_micro_batches
 from pipeline.launch import footprint
 from pipeline.launch.footprint import Memory, Shape, Split
 
@@ -44,10 +45,15 @@ def _shape(prepared: Prepared) -> Shape:
 
 
 def _split(spec: RunSpec, prepared: Prepared, machine: Machine) -> Split:
-    share = -(-_step_rows(spec, prepared) // machine.world_size)
+    if spec.train and spec.trainer.batch_tokens:
+        share = -(-spec.trainer.batch_tokens // machine.world_size)
+        rows = -(-min(machine.micro_tokens or share, share) // prepared.longest)
+    else:
+        share = -(-_step_rows(spec, prepared) // machine.world_size)
+        rows = min(machine.micro_batch or share, share)
     return Split(
         processes=machine.world_size,
-        rows=min(machine.micro_batch or share, share),
+        rows=rows,
         tokens=prepared.longest,
         width=4 if machine.precision == "32" else 2,
         sharded=spec.train and spec.hardware.sharding != "none" and machine.world_size > 1,
@@ -153,7 +159,7 @@ def plan(
             f"about {need.total / GIB:.1f} GiB a process (weights {need.weights / GIB:.2f}, gradients "
             f"{need.gradients / GIB:.2f}, optimizer {need.optimizer / GIB:.2f}, activations "
             f"{need.activations / GIB:.2f})"
-            + (_fit(need.total * machine.local_size, free) if machine.accelerator == "cpu" else ""),
+            + (_fit(spec, need.total * machine.local_size, free) if machine.accelerator == "cpu" else ""),
         ),
     ]
     lines += _network(spec, prepared, machine, schedule)
@@ -228,21 +234,27 @@ def _scoring(prepared: Prepared) -> list[tuple[str, str]]:
 
 def _batch(spec: RunSpec, prepared: Prepared, machine: Machine) -> str:
     """How an optimizer step is cut: ``batch 64 = 2 processes × 4 micro-batches × 8 rows``."""
-    rows = _step_rows(spec, prepared)
-    pieces = micro_batches_per_step(rows, machine.world_size, machine.micro_batch)
-    factors = [f"{machine.world_size} process{'es' * (machine.world_size > 1)}"]
-    if pieces > 1:
-        factors.append(f"{pieces} micro-batches")
-    each = -(-rows // machine.world_size // pieces)
-    factors.append(f"{each} row{'s' * (each > 1)}")
-    every = " (all there are)" if rows < spec.trainer.batch_size else ""
-    return f"batch {rows:,}{every} = {' × '.join(factors)}"
+    world, tokens = machine.world_size, spec.trainer.batch_tokens
+    size = tokens or _step_rows(spec, prepared)
+    pieces = (
+        token_micro_batches(size, world, machine.micro_tokens)
+        if tokens
+        else micro_batches_per_step(size, world, machine.micro_batch)
+    )
+    each = -(-size // world // pieces)
+    unit = "token" if tokens else "row"
+    factors = [f"{world} process{'es' * (world > 1)}"]
+    factors += [f"{pieces} micro-batches"] * (pieces > 1)
+    factors.append(f"{each:,} {unit}{'s' * (each > 1)}")
+    every = "" if tokens or size == spec.trainer.batch_size else " (all there are)"
+    return f"batch {size:,}{' tokens' if tokens else every} = {' × '.join(factors)}"
 
 
-def _fit(need: int, free: int | None) -> str:
+def _fit(spec: RunSpec, need: int, free: int | None) -> str:
     if free is None:
         return ""
     if need < free:
         return f"; fits in the {free / GIB:.1f} GiB free"
-    advice = "try a smaller hardware.micro_batch or task.max_length"
+    unit = "tokens" if spec.trainer.batch_tokens else "batch"
+    advice = f"try a smaller hardware.micro_{unit} or task.max_length"
     return f"; DOES NOT FIT into the {free / GIB:.1f} GiB free: {advice}"

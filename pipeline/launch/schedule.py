@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.data.batches import micro_batches_per_step, steps_per_epoch, tokens_to_steps
 from pipeline.data.mixing import Mixing, mixing
+from pipeline.data.token_batches import (
+    enough_for_all,
+    token_micro_batches,
+    token_steps_per_epoch,
+    training_batches,
+)
 from pipeline.errors import BadInput, Problem, listing, nearest
 from pipeline.runs.splits import prefix_of
 
@@ -50,7 +56,14 @@ def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
     if rows < machine.world_size:
         what = f"{machine.world_size} processes, but an epoch draws {rows} examples"
         raise BadInput(Problem("data.rows", what, "at least as many examples as processes, or null"))
-    per_epoch = steps_per_epoch(rows, trainer.batch_size, machine.world_size)
+    per_epoch, accumulate = (
+        _by_tokens(spec, prepared, machine, mixed)
+        if trainer.batch_tokens
+        else (
+            steps_per_epoch(rows, trainer.batch_size, machine.world_size),
+            micro_batches_per_step(trainer.batch_size, machine.world_size, machine.micro_batch),
+        )
+    )
     counted = per_epoch
     if prepared.stream and not prepared.stream["whole"]:
         # Nobody knows how many rows there are: all steps are one epoch.
@@ -64,7 +77,7 @@ def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
         steps_per_epoch=per_epoch,
         epochs=math.ceil(total / per_epoch),
         total_steps=total,
-        accumulate=micro_batches_per_step(trainer.batch_size, machine.world_size, machine.micro_batch),
+        accumulate=accumulate,
         monitor=monitor,
         mode=mode,
         tokens=_mixed_tokens(spec, prepared, mixed, total / per_epoch)
@@ -87,17 +100,37 @@ def _lengths(prepared: Prepared) -> np.ndarray:
     return load_splits(prepared.folder, "encoded")["train"].with_format("numpy")["length"][:]
 
 
+def _by_tokens(spec: RunSpec, prepared: Prepared, machine: Machine, mixed: Mixing | None) -> tuple[int, int]:
+    """Steps of an epoch and micro-batches of one, where these are counted in tokens.
+
+    Raises BadInput for fewer tokens than give every process its part.
+    """
+    lengths, budget = _lengths(prepared), spec.trainer.batch_tokens or 0
+    tokens = mixed.tokens(lengths, spec.seed, 1) if mixed else int(lengths.sum())
+    world, micro, longest = machine.world_size, machine.micro_tokens, int(lengths.max())
+    pieces = token_micro_batches(budget, world, micro)
+    if not enough_for_all(tokens, longest, budget, world, micro):
+        key, least = ("hardware.micro_tokens", 4) if micro else ("trainer.batch_tokens", 2 * world)
+        what = (
+            f"{micro or budget:,} tokens are too few: the longest text has {longest:,}, and a step of "
+            f"{budget:,} has {world * pieces} part{'s' * (world * pieces > 1)}"
+        )
+        raise BadInput(Problem(key, what, f"{least * longest:,} or more, or a smaller task.max_length"))
+    return token_steps_per_epoch(tokens, budget), pieces
+
+
 def _token_steps(spec: RunSpec, prepared: Prepared, machine: Machine) -> int:
-    trainer = spec.trainer
-    return tokens_to_steps(
+    batches = training_batches(
         _lengths(prepared),
-        trainer.max_tokens or 0,
-        trainer.batch_size,
-        machine.world_size,
-        spec.seed,
-        trainer.group_by_length,
-        mixing(spec.data, prepared.segments),
+        spec.trainer,
+        micro_batch=machine.micro_batch,
+        micro_tokens=machine.micro_tokens,
+        world_size=machine.world_size,
+        rank=0,
+        seed=spec.seed,
+        mixing=mixing(spec.data, prepared.segments),
     )
+    return tokens_to_steps(batches, spec.trainer.max_tokens or 0)
 
 
 def monitored(spec: RunSpec, prepared: Prepared) -> tuple[str | None, str]:

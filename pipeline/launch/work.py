@@ -193,6 +193,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         spec.trainer,
         seed=spec.seed,
         micro_batch=machine.micro_batch,
+        micro_tokens=machine.micro_tokens,
         workers=spec.hardware.workers,
         world_size=machine.world_size,
         rank=rank(),

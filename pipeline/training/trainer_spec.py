@@ -1,11 +1,13 @@
 """How long a run trains, in what batches, and when it is evaluated."""
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from pipeline.component import component
+from pipeline.errors import Problem
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -27,6 +29,9 @@ class TrainerSpec:
 
     # Examples of one optimizer step, over all processes and accumulation steps.
     batch_size: Count = 32
+    # Tokens of one optimizer step, padding not counted, in place of a number of examples: many short texts or few long
+    # ones.
+    batch_tokens: Count | None = None
     # Batches of similar length, shuffled: less padding for the same examples.
     group_by_length: bool = True
     # Largest norm of the gradient; null: not clipped.
@@ -50,6 +55,25 @@ class TrainerSpec:
     deterministic: bool = True
     # Lightning's profilers.
     profiler: Literal["simple", "advanced"] | None = None
+
+    def conflicts(self, spec: Any) -> Iterator[Problem]:
+        """Two ways to say how much a step or a process holds."""
+        if not spec.train:
+            return
+        micro_batch, micro_tokens = spec.hardware.micro_batch, spec.hardware.micro_tokens
+        if self.batch_tokens is None and micro_tokens != "auto":
+            what = "cuts steps that are counted in tokens, and trainer.batch_tokens is null"
+            yield Problem(
+                "hardware.micro_tokens", what, "auto with hardware.micro_batch, or trainer.batch_tokens"
+            )
+        if self.batch_tokens is None:
+            return
+        if micro_batch != "auto":
+            what = "cuts steps that are counted in examples, and trainer.batch_tokens is set"
+            yield Problem("hardware.micro_batch", what, "auto, with hardware.micro_tokens")
+        if getattr(spec.data, "streaming", False):
+            what = "needs the lengths of all texts beforehand, which data.streaming=true does not find out"
+            yield Problem("trainer.batch_tokens", what, "null, or data.streaming=false")
 
     def epochs(self, steps_per_epoch: int) -> int:
         """Passes over the data: what is set, or what the rule for `max_epochs: null` gives."""

@@ -130,9 +130,11 @@ def test_similar_lengths_together_waste_less_padding():
 
 
 def test_a_budget_of_tokens_is_rounded_up_to_steps():
-    size = np.full(20, 10)
+    of_four = TrainingBatches(
+        np.full(20, 10), batch_size=4, micro_batch=None, world_size=1, rank=0, seed=0, group_by_length=True
+    )
     for budget, steps in [(1, 1), (40, 1), (41, 2), (200, 5), (201, 6), (400, 10)]:
-        assert tokens_to_steps(size, budget, 4, 1, 0, True) == steps
+        assert tokens_to_steps(of_four, budget) == steps
 
 
 @pytest.mark.parametrize("world", WORLDS)
@@ -223,6 +225,7 @@ def test_a_mixture_starts_anywhere_in_an_epoch_and_knows_its_length():
 def test_a_budget_of_tokens_is_of_what_a_mixture_draws():
     size = lengths(400)
     budget = MIXED.tokens(size, 0, 2)
-    steps = tokens_to_steps(size, budget, 32, 1, 0, True, MIXED)
+    (sampler,) = mixed_samplers(32, 1, None)
+    steps = tokens_to_steps(sampler, budget)
     assert steps == 2 * steps_per_epoch(MIXED.size, 32, 1)
-    assert tokens_to_steps(size, budget + 1, 32, 1, 0, True, MIXED) == steps + 1
+    assert tokens_to_steps(sampler, budget + 1) == steps + 1

@@ -15,19 +15,14 @@ KEYS = [
     "strategy.unfreeze_every=6",  # weights that wait for their time, as DDP waits for all
     "callbacks=[default,ema]",
     "model.dropout=0.0",
-    "trainer.batch_size=16",
     "trainer.max_epochs=2",
     "trainer.log_every=1",
 ]
-VARIANTS = {
-    "one": [],
-    "accumulated": ["hardware.micro_batch=3"],
-    "two processes": [
-        "hardware=ddp",
-        "hardware.accelerator=cpu",
-        "hardware.threads=1",
-        "hardware.micro_batch=4",
-    ],
+TWO = ["hardware=ddp", "hardware.accelerator=cpu", "hardware.threads=1"]
+# What a step holds, and what of it a process holds at once.
+STEPS = {
+    "examples": ("trainer.batch_size=16", "hardware.micro_batch={}", (3, 4)),
+    "tokens": ("trainer.batch_tokens=300", "hardware.micro_tokens={}", (120, 100)),
 }
 
 
@@ -36,17 +31,17 @@ def rows(run: Path) -> dict[tuple[str, str], float]:
         return {(row["step"], row["name"]): float(row["value"]) for row in csv.DictReader(file)}
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {name: tmp_path_factory.mktemp(name.replace(" ", "_")) for name in VARIANTS}
-
-
 @pytest.mark.slow
+@pytest.mark.parametrize("counted", STEPS)
 def test_accumulation_and_processes_change_nothing(
-    small: list[str], command: Command, folders: dict[str, Path]
+    small: list[str], command: Command, tmp_path: Path, counted: str
 ) -> None:
-    for name, keys in VARIANTS.items():
-        done = command("train", *small, *KEYS, *keys, cwd=folders[name])
+    step, micro, (three, two) = STEPS[counted]
+    variants = {"one": [], "accumulated": [micro.format(three)], "two processes": [*TWO, micro.format(two)]}
+    folders = {name: tmp_path / name for name in variants}
+    for name, keys in variants.items():
+        folders[name].mkdir()
+        done = command("train", *small, *KEYS, step, *keys, cwd=folders[name])
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("confusion_matrix") == 1, "the result is shown once"
     one = only_run(folders["one"])

@@ -74,6 +74,18 @@ def test_a_batch_is_no_larger_than_the_rows_there_are(
     )
 
 
+def test_a_step_counted_in_tokens(small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    words = [*small, f"paths.outputs={tmp_path}", "trainer.batch_tokens=600", "trainer.max_epochs=1"]
+    whole = Run.plan(words)
+    tokens = int(whole["tokens"].split()[0].replace(",", ""))
+    assert whole["steps"].startswith(f"{-(-tokens // 600)} = 1 epoch of")
+    assert "; batch 600 tokens = 1 process × 600 tokens; " in whole["steps"]
+    monkeypatch.setattr(planning, "available_memory", lambda: 2**20)
+    cut = Run.plan([*words, "hardware.micro_tokens=200"])
+    assert "; batch 600 tokens = 1 process × 3 micro-batches × 200 tokens; " in cut["steps"]
+    assert cut["memory"].endswith("try a smaller hardware.micro_tokens or task.max_length")
+
+
 @pytest.mark.parametrize("length", [2, 6])
 def test_it_counts_rows_that_are_cut_short(small: list[str], tmp_path: Path, length: int):
     plan = Run.plan([*small, f"task.max_length={length + 2}", f"paths.outputs={tmp_path}"])

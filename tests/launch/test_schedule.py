@@ -39,11 +39,8 @@ def test_large_data_is_passed_once():
     assert found.epochs == 1 and found.total_steps == found.steps_per_epoch == 3_125
 
 
-def test_a_budget_of_tokens(monkeypatch):
-    from datasets import Dataset
-
-    rows = Dataset.from_dict({"length": np.full(100, 10)})
-    monkeypatch.setattr("pipeline.data.prepare.load_splits", lambda folder, kind: {"train": rows})
+@pytest.mark.usefixtures("of_ten_tokens")
+def test_a_budget_of_tokens():
     assert of("trainer.max_tokens=640").total_steps == 2  # 320 tokens a step
     assert of("trainer.max_tokens=641").total_steps == 3
     assert of("trainer.max_tokens=641", "trainer.max_steps=1").total_steps == 1
@@ -53,6 +50,57 @@ def test_accumulation_and_processes():
     assert of("trainer.batch_size=32", machine=Machine("cpu", 1, "32", 8, 1)).accumulate == 4
     assert of("trainer.batch_size=32", machine=Machine("cpu", 2, "32", 8, 1)).accumulate == 2
     assert of("trainer.batch_size=32", machine=Machine("cpu", 2, "32", None, 1)).accumulate == 1
+
+
+@pytest.fixture
+def of_ten_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    from datasets import Dataset
+
+    rows = Dataset.from_dict({"length": np.full(100, 10)})
+    monkeypatch.setattr("pipeline.data.prepare.load_splits", lambda folder, kind: {"train": rows})
+
+
+@pytest.mark.usefixtures("of_ten_tokens")
+def test_steps_counted_in_tokens():
+    assert of("trainer.batch_tokens=100", "trainer.max_epochs=3").total_steps == 30
+    assert of("trainer.batch_tokens=101", "trainer.max_epochs=3").total_steps == 30
+    assert of("trainer.batch_tokens=99", "trainer.max_epochs=3").total_steps == 33
+    assert of("trainer.batch_tokens=100", "trainer.max_tokens=501").total_steps == 6
+    cut = of("trainer.batch_tokens=100", machine=Machine("cpu", 2, "32", None, 1, micro_tokens=25))
+    assert (cut.accumulate, cut.steps_per_epoch) == (2, 10)
+
+
+@pytest.mark.usefixtures("of_ten_tokens")
+@pytest.mark.parametrize(
+    ("tokens", "machine", "where", "least"),
+    [
+        (15, Machine("cpu", 2, "32", None, 1), "trainer.batch_tokens", 40),
+        (100, Machine("cpu", 1, "32", None, 1, micro_tokens=5), "hardware.micro_tokens", 40),
+    ],
+)
+def test_too_few_tokens_for_every_process(tokens: int, machine: Machine, where: str, least: int):
+    with pytest.raises(BadInput, match=rf"(?s){where}: .* tokens are too few: .*allowed: {least} or more") as caught:
+        of(f"trainer.batch_tokens={tokens}", machine=machine)
+    assert len(caught.value.problems) == 1
+    if where.startswith("trainer"):  # What is advised is enough.
+        assert of(f"trainer.batch_tokens={least}", machine=machine).accumulate == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (["hardware.micro_tokens=50"], "hardware.micro_tokens"),
+        (["trainer.batch_tokens=100", "hardware.micro_batch=4"], "hardware.micro_batch"),
+        (
+            ["trainer.batch_tokens=100", "data=files", "data.train=a.csv", "data.streaming=true"],
+            "trainer.batch_tokens",
+        ),
+    ],
+)
+def test_two_ways_to_count_exclude_each_other(words: list[str], where: str):
+    with pytest.raises(BadInput) as caught:
+        spec_of(["logger=none", *words])
+    assert where in [problem.where for problem in caught.value.problems]
 
 
 def test_what_is_watched():
