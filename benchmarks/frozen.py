@@ -16,19 +16,17 @@ of those that it starts are what it would take on an idle core.
 
 import argparse
 import json
-import os
-import resource
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks import runs
+from benchmarks.cpu_seconds import cpu_seconds
+from benchmarks.empty_features import empty_features
 from benchmarks.jobs import Job, job_of, overrides
 from benchmarks.stamp import origin, stamp
 from benchmarks.summary import markdown
@@ -43,7 +41,7 @@ _POINTS = 5.0
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
-    with _empty_features() as features:
+    with empty_features() as features:
         given = overrides("frozen_backbone", 0, options.rows, options.threads)
         job = job_of([*given, f"trainer.max_epochs={options.epochs}"])
         result = {
@@ -55,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         for number in range(options.rounds):
             for side, act in _sides(given, job, options.epochs, features).items():
-                before = _cpu_seconds()
+                before = cpu_seconds()
                 run = act()
-                run |= {"cpu_seconds": _cpu_seconds() - before}
+                run |= {"cpu_seconds": cpu_seconds() - before}
                 del run["rows"]
                 result["runs"].append({"round": number, "side": side, **run})
                 began = time.strftime("%H:%M:%S")
@@ -86,32 +84,6 @@ def _sides(
         OFF: ours("hardware.feature_cache=off"),
         GROUPED: lambda: runs.hf_trainer(replace(job, group_by_length=True)),
     }
-
-
-@contextmanager
-def _empty_features() -> Iterator[Path]:
-    """A cache with all that the machine's has, but nothing of frozen backbones; where these come to lie."""
-    from pipeline.fetch.cache import cache_folder
-
-    with tempfile.TemporaryDirectory() as folder:
-        real = cache_folder()
-        for name in ("packages", "rows", "fingerprints", "digests"):
-            (real / name).mkdir(parents=True, exist_ok=True)
-            (Path(folder) / name).symlink_to(real / name)
-        before = os.environ.get("HYDRATUNE_CACHE")
-        os.environ["HYDRATUNE_CACHE"] = folder
-        try:
-            yield Path(folder) / "features"
-        finally:
-            os.environ.pop("HYDRATUNE_CACHE")
-            if before is not None:
-                os.environ["HYDRATUNE_CACHE"] = before
-
-
-def _cpu_seconds() -> float:
-    """Of all processes that were started and have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _check(found: Sequence[dict[str, Any]]) -> None:

@@ -91,6 +91,7 @@ def arguments(job: dict[str, Any], folder: str) -> transformers.TrainingArgument
         per_device_train_batch_size=job["batch_size"],
         per_device_eval_batch_size=job["evaluation_batch_size"],
         train_sampling_strategy="group_by_length" if job["group_by_length"] else "random",
+        bf16=job["bf16"],
         optim="adamw_torch_fused",
         learning_rate=job["lr"],
         weight_decay=job["weight_decay"],

@@ -11,7 +11,7 @@ class Job:
 
     rows: folder of the raw splits, as `datasets` saves them. checkpoint: folder of the pretrained model.
     labels: in the order of the classes. steps, warmup_steps: optimizer steps.
-    lora: arguments of PEFT's LoraConfig; None for other strategies.
+    lora: arguments of PEFT's LoraConfig; None for other strategies. bf16: arithmetic in that precision.
     """
 
     strategy: str
@@ -32,6 +32,7 @@ class Job:
     gradient_clip: float
     threads: int | None
     lora: dict[str, Any] | None
+    bf16: bool = False
 
 
 def overrides(strategy: str, seed: int, rows: int | None, threads: int | None) -> list[str]:
@@ -87,4 +88,5 @@ def job_of(given: list[str]) -> Job:
         gradient_clip=spec.trainer.gradient_clip,
         threads=spec.hardware.threads,
         lora=lora,
+        bf16=ready.machine.precision == "bf16",
     )

@@ -38,7 +38,7 @@ class TrainerSpec:
     gradient_clip: Annotated[float, Field(gt=0)] | None = 1.0
 
     # On a CPU: dropout masks of random bytes in place of torch's serial draws; the same rates, other masks.
-    quick_dropout: bool = False
+    quick_dropout: bool = True
 
     # "epoch", or a number of optimizer steps.
     evaluate_every: Literal["epoch"] | Count = "epoch"

@@ -79,7 +79,9 @@ def test_steps_counted_in_tokens():
     ],
 )
 def test_too_few_tokens_for_every_process(tokens: int, machine: Machine, where: str, least: int):
-    with pytest.raises(BadInput, match=rf"(?s){where}: .* tokens are too few: .*allowed: {least} or more") as caught:
+    with pytest.raises(
+        BadInput, match=rf"(?s){where}: .* tokens are too few: .*allowed: {least} or more"
+    ) as caught:
         of(f"trainer.batch_tokens={tokens}", machine=machine)
     assert len(caught.value.problems) == 1
     if where.startswith("trainer"):  # What is advised is enough.
