@@ -8,7 +8,7 @@ WORKERS := -n auto --maxprocesses 8 --dist worksteal
 EXPERIMENTS := $(notdir $(basename $(wildcard conf/experiment/*.yaml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-fast lint format benchmark clean $(addprefix reproduce-,$(EXPERIMENTS))
+.PHONY: help install train test test-fast lint format benchmark benchmark-quick clean $(addprefix reproduce-,$(EXPERIMENTS))
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-24s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ test-fast: $(VENV)/.installed-dev  ## The tests that take seconds.
 
 benchmark: $(VENV)/.installed-dev  ## Compare with HF Trainer and PEFT at the same settings (about an hour).
 	$(BIN)/python -m benchmarks.quality $(ARGS)
+
+benchmark-quick: $(VENV)/.installed-dev  ## Time whole runs against HF Trainer on little data (under 10 minutes).
+	$(BIN)/python -m benchmarks.speed --cases lora,frozen --rows 400 --output outputs/speed_quick.json $(ARGS)
 
 $(addprefix reproduce-,$(EXPERIMENTS)): reproduce-%: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.reproduce $*

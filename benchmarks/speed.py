@@ -1,6 +1,6 @@
 """Is it faster than what a user would pick instead? Whole processes, from the command to the saved model.
 
-    python -m benchmarks.speed [--cases full,lora] [--rows 1600] [--rounds 1] [--threads 1] [--ablation] [--resume]
+    python -m benchmarks.speed [--cases full,lora] [--rows N] [--rounds 1] [--threads 1] [--ablation] [--resume]
 
 Each case is one run of this program and of Hugging Face's Trainer (with PEFT for LoRA), as it comes and with the flags
 that make it fastest: batches of similar length, and bf16 where the machine is fast at it, which this program finds out
@@ -43,12 +43,13 @@ _POINTS = 5.0
 @dataclass(frozen=True)
 class Case:
     """about: what the table says of it. words: what a run has beside the defaults. without: what is turned off for
-    --ablation."""
+    --ablation. rows: of every split, at most, unless --rows says otherwise."""
 
     about: str
     strategy: str
     words: tuple[str, ...]
     without: dict[str, tuple[str, ...]]
+    rows: int = 1_600
 
 
 _UNGROUPED, _SLOW_DROPOUT = "trainer.group_by_length=false", "trainer.quick_dropout=false"
@@ -61,7 +62,7 @@ _ONCE = {"hydratune without stored features": ("hardware.feature_cache=off",)}
 _LONG = ("data=bbc_news", "task.max_length=256")
 CASES = {
     "full": Case("full, short texts, 3 epochs", "full", ("trainer.max_epochs=3",), _WITHOUT),
-    "full_256": Case("full, 256 tokens, 3 epochs", "full", (*_LONG, "trainer.max_epochs=3"), _WITHOUT),
+    "full_256": Case("full, 256 tokens, 3 epochs", "full", (*_LONG, "trainer.max_epochs=3"), _WITHOUT, 256),
     "lora": Case("LoRA, short texts, 3 epochs", "lora", ("trainer.max_epochs=3",), _WITHOUT),
     "frozen": Case("frozen backbone, 10 epochs", "frozen_backbone", ("trainer.max_epochs=10",), _ONCE),
 }
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def sides(case: Case, options: argparse.Namespace) -> dict[str, Callable[[], dict[str, Any]]]:
     """What to call for each side, in the order in which they take turns."""
-    words = [*overrides(case.strategy, 0, options.rows, options.threads), *case.words]
+    words = [*overrides(case.strategy, 0, options.rows or case.rows, options.threads), *case.words]
     words += ["hardware.precision=auto"]
     job = job_of(words)
     plain = replace(job, group_by_length=False, bf16=False)
@@ -158,10 +159,12 @@ def _write(output: Path, result: dict[str, Any]) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(result, indent=1) + "\n")
     settings = result["settings"]
-    rows = f"at most {settings['rows']:,} rows of each split" if settings["rows"] else "all rows"
+    cases = {run["case"]: settings["rows"] or CASES[run["case"]].rows for run in result["runs"]}
+    rows = ", ".join(f"{CASES[name].about}: {count:,}" for name, count in cases.items())
     text = (
-        f"# Whole runs against HF Trainer\n\nMiniLM; {rows}; threads: {settings['threads'] or 'all'}. From the command "
-        f"to the saved model; this program also reloads it in a fresh process and compares.\n\n"
+        f"# Whole runs against HF Trainer\n\nMiniLM; at most so many rows of each split: {rows}. Threads: "
+        f"{settings['threads'] or 'all'}. From the command to the saved model; this program also reloads it in a "
+        f"fresh process and compares.\n\n"
     )
     made = f"{text}{markdown(table(result['runs']), COLUMNS)}\n{origin(result['stamp'])}.\n"
     output.with_suffix(".md").write_text(made)
@@ -172,7 +175,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks.speed", description="Whole runs, against HF Trainer."
     )
     parser.add_argument("--cases", type=lambda text: text.split(","), default=list(CASES))
-    parser.add_argument("--rows", type=int, default=1_600, help="at most so many rows of every split; 0: all")
+    parser.add_argument("--rows", type=int, help="at most so many rows of every split, in all cases")
     parser.add_argument("--rounds", type=int, default=1, help="how often every side has its turn")
     parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
     parser.add_argument(
@@ -185,7 +188,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.cases if name not in CASES]:
         parser.error(f"--cases: no {', '.join(unknown)}; there are: {', '.join(CASES)}")
-    options.rows = options.rows or None
     return options
 
 

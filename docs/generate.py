@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     ROOT / "README.md",
-    *(ROOT / f"docs/{name}.md" for name in ("guide", "options", "models", "stages", "scale")),
+    *(ROOT / f"docs/{name}.md" for name in ("guide", "options", "models", "stages", "scale", "performance")),
 )
 sys.path.insert(0, str(ROOT))
 
@@ -104,6 +104,14 @@ def pairs() -> str:
     return _table(COLUMNS, list(first.values()))
 
 
+def speed() -> str:
+    """The recorded whole runs against HF Trainer."""
+    from benchmarks.speed import COLUMNS, table
+
+    result = json.loads((ROOT / "benchmarks/results/speed.json").read_text(encoding="utf-8"))
+    return _table(COLUMNS, table(result["runs"]))
+
+
 def stages() -> str:
     """What the recorded comparison says of the shipped chain and of those that leave out some of it."""
     from benchmarks.stages import COLUMNS, table
@@ -157,7 +165,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 SCALE = (scale_memory, scale_network, scale_time, scale_trials)
-ALL = (commands, groups, models, options, pairs, quality, stages, tested, *SCALE)
+ALL = (commands, groups, models, options, pairs, quality, speed, stages, tested, *SCALE)
 TABLES = {made.__name__: made for made in ALL}
 
 

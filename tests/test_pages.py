@@ -35,6 +35,7 @@ PAGES = (
     ROOT / "docs/reports.md",
     ROOT / "docs/sweeps.md",
     ROOT / "docs/scale.md",
+    ROOT / "docs/performance.md",
     *DATA,
 )
 # Of their own test, beside the tasks.
