@@ -14,6 +14,8 @@ from typing import Any
 from benchmarks.jobs import Job
 
 ROOT = Path(__file__).parents[1]
+# Of resident memory: Linux counts KiB, macOS bytes.
+_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
 
 def this_program(overrides: Sequence[str]) -> dict[str, Any]:
@@ -47,14 +49,25 @@ def hf_trainer(job: Job) -> dict[str, Any]:
 
 def process(arguments: Sequence[str], threads: int | None = None) -> float:
     """Seconds that a module took as a process of its own. Raises RuntimeError with its last output."""
+    return measured(arguments, threads)[0]
+
+
+def measured(arguments: Sequence[str], threads: int | None = None) -> tuple[float, int]:
+    """Seconds, and bytes of memory of the largest of its processes. Raises RuntimeError with its last output."""
     found = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(found), "HF_HUB_OFFLINE": "1"}
     environment |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
     start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], env=environment, capture_output=True, text=True, check=False
-    )
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        raise RuntimeError(f"python -m {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-4000:]}")
-    return seconds
+    with tempfile.TemporaryFile() as said:
+        begun = subprocess.Popen(
+            [sys.executable, "-m", *arguments], env=environment, stdout=said, stderr=subprocess.STDOUT
+        )
+        # The usage of this process and those that it has waited for, which `subprocess` does not tell.
+        _, status, usage = os.wait4(begun.pid, 0)
+        seconds = time.perf_counter() - start
+        begun.returncode = os.waitstatus_to_exitcode(status)
+        if begun.returncode:
+            said.seek(0)
+            last = said.read().decode(errors="replace")[-4000:]
+            raise RuntimeError(f"python -m {' '.join(arguments)} failed:\n{last}")
+    return seconds, usage.ru_maxrss * _MAXRSS

@@ -104,6 +104,14 @@ def pairs() -> str:
     return _table(COLUMNS, list(first.values()))
 
 
+def few_shot() -> str:
+    """The recorded comparison of ways to learn from eight texts of each class."""
+    from benchmarks.few_shot import COLUMNS, table
+
+    result = json.loads((ROOT / "benchmarks/results/few_shot.json").read_text(encoding="utf-8"))
+    return _table(COLUMNS, table(result["runs"]))
+
+
 def speed() -> str:
     """The recorded whole runs against HF Trainer."""
     from benchmarks.speed import COLUMNS, table
@@ -165,7 +173,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 SCALE = (scale_memory, scale_network, scale_time, scale_trials)
-ALL = (commands, groups, models, options, pairs, quality, speed, stages, tested, *SCALE)
+ALL = (commands, few_shot, groups, models, options, pairs, quality, speed, stages, tested, *SCALE)
 TABLES = {made.__name__: made for made in ALL}
 
 

@@ -12,14 +12,14 @@ from pipeline.errors import Problem
 Count = Annotated[int, Field(ge=1)]
 
 # A run whose length is not given makes at least this many optimizer steps, within these bounds of epochs.
-AUTO_STEPS, AUTO_EPOCHS = 200, 20
+AUTO_STEPS, AUTO_EPOCHS = 200, 100
 
 
 @component
 class TrainerSpec:
     """The budget is whichever of epochs, steps, tokens and minutes is reached first."""
 
-    # Passes over the training data. null: as many as make 200 optimizer steps, at least 1 and at most 20.
+    # Passes over the training data. null: as many as make 200 optimizer steps, at least 1 and at most 100.
     max_epochs: Count | None = None
     max_steps: Count | None = None
     # Tokens seen in training, padding not counted; rounded up to a whole optimizer step.

@@ -24,7 +24,8 @@ def of(*overrides: str, machine: Machine = CPU, **changes) -> Schedule:
         (["trainer.max_steps=4"], 1, 4),
         (["trainer.max_epochs=3", "trainer.max_steps=5"], 2, 5),
         (["trainer.max_epochs=1", "trainer.max_steps=5"], 1, 4),
-        ([], 20, 80),  # 200 steps would be 50 epochs
+        ([], 50, 200),
+        (["trainer.batch_size=100"], 100, 100),
         (["trainer.batch_size=8"], 16, 208),  # 13 steps an epoch
         (["trainer.max_minutes=5"], 1_000, 4_000),
     ],

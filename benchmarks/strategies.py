@@ -1,0 +1,189 @@
+"""Every strategy on three kinds of task: what is trained, what it costs, what is kept, and how well it does.
+
+    python -m benchmarks.strategies --data FOLDER [--tasks classification,entities,instructions] [--seeds 0,1,2]
+                                    [--jobs 2] [--resume] [key=value …]
+
+FOLDER holds WNUT 17 as benchmarks/README.md says; the other data are fetched from packages. Every strategy is run as it
+comes, with its own learning rate and epochs, and scored on the same test rows; seconds and memory are of the whole
+process. Results are written after every run; --resume goes on from what is there. Overrides are for all runs.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from benchmarks.runs import measured
+from benchmarks.stamp import origin, stamp
+from benchmarks.summary import markdown, mean_and_interval
+
+RESULTS = Path(__file__).parent / "results"
+STRATEGIES = (
+    "full",
+    "lora",
+    "adapters",
+    "ia3",
+    "prefix_tuning",
+    "prompt_tuning",
+    "bias_only",
+    "norm_only",
+    "last_layers",
+    "frozen_backbone",
+)
+COLUMNS = ("task", "strategy", "trained", "memory, MiB", "seconds", "best checkpoint, MiB", "score", "seeds")
+
+
+@dataclass(frozen=True)
+class Case:
+    """words: of every run, {data} stands for the folder of data sets. score: a test metric, times scale in the table.
+    without: strategies that do not serve the task."""
+
+    words: tuple[str, ...]
+    score: str
+    scale: float = 1.0
+    without: tuple[str, ...] = ()
+
+
+TASKS = {
+    "classification": Case(
+        ("task=text_classification", "model=bert", "data=movie_snippets", "data.limit=1600"),
+        "accuracy",
+        scale=100,
+    ),
+    "entities": Case(
+        (
+            "task=token_classification",
+            "model=bert",
+            "data=files",
+            "data.train={data}/wnut17/train.jsonl",
+            "data.validation={data}/wnut17/validation.jsonl",
+            "data.test={data}/wnut17/test.jsonl",
+            "task.max_length=128",
+        ),
+        "f1",
+        scale=100,
+    ),
+    "instructions": Case(
+        (
+            "task=instruction_tuning",
+            "model=smollm2",
+            "data=dialogues",
+            "task.generate_in_validation=false",
+            "trainer.batch_size=8",
+            "trainer.max_epochs=1",
+        ),
+        "loss",
+        without=("frozen_backbone",),
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parse(arguments)
+    result: dict[str, Any] = {"stamp": stamp(), "overrides": options.overrides, "runs": []}
+    if options.resume and options.output.exists():
+        result["runs"] = json.loads(options.output.read_text())["runs"]
+    known = {(run["task"], run["strategy"], run["seed"]) for run in result["runs"]}
+    wanted = [
+        (task, strategy, seed)
+        for seed, task, strategy in product(options.seeds, options.tasks, options.strategies)
+        if strategy not in TASKS[task].without and (task, strategy, seed) not in known
+    ]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        asked = {pool.submit(train, options.data, *one, options.overrides): one for one in wanted}
+        for number, done in enumerate(as_completed(asked), start=1):
+            task, strategy, seed = asked[done]
+            run = done.result()
+            result["runs"].append({"task": task, "strategy": strategy, "seed": seed, **run})
+            _write(options.output, result)
+            said = f"{number}/{len(wanted)} {task}, {strategy}, seed {seed}: {run['score']:.4f}"
+            print(f"{time.strftime('%H:%M:%S')} {said} in {run['seconds']:.0f} s", flush=True)
+    print(markdown(table(result["runs"]), COLUMNS))
+
+
+def train(data: Path, task: str, strategy: str, seed: int, overrides: Sequence[str]) -> dict[str, Any]:
+    """One run: the score, the share of weights that was trained, seconds, largest memory and size of what was kept."""
+    words = [word.format(data=data.absolute()) for word in TASKS[task].words]
+    with tempfile.TemporaryDirectory() as outputs:
+        given = [
+            f"strategy={strategy}",
+            f"seed={seed}",
+            "logger=none",
+            f"paths.outputs={outputs}",
+            *overrides,
+        ]
+        seconds, memory = measured(["pipeline.train", *words, *given])
+        (written,) = Path(outputs).glob("*/*/*/metrics.json")
+        metrics = json.loads(written.read_text())
+        prepared = json.loads((written.parent / "manifest.json").read_text())["prepared"]
+        kept = (written.parent / "checkpoints/best.ckpt").stat().st_size
+    return {
+        "score": metrics[f"test/{TASKS[task].score}"],
+        "trained": prepared["trainable"] / prepared["total"],
+        "memory_mib": memory / 2**20,
+        "seconds": seconds,
+        "checkpoint_mib": kept / 2**20,
+        "steps": metrics["total_steps"],
+    }
+
+
+def table(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Rows under :data:`COLUMNS`: means over seeds, of scores with their 95 % interval."""
+    rows = []
+    for task, strategy in product(TASKS, STRATEGIES):
+        mine = [run for run in runs if (run["task"], run["strategy"]) == (task, strategy)]
+        if not mine:
+            continue
+        case = TASKS[task]
+        mean, half = mean_and_interval([case.scale * run["score"] for run in mine])
+        places = 1 if case.scale > 1 else 3
+        score = f"{mean:.{places}f}" + ("" if half is None else f" ± {half:.{places}f}")
+        trained, memory, seconds, kept = (
+            fmean(run[name] for run in mine)
+            for name in ("trained", "memory_mib", "seconds", "checkpoint_mib")
+        )
+        numbers = (f"{trained:.2%}", f"{memory:,.0f}", f"{seconds:.0f}", f"{kept:.1f}")
+        rows.append((f"{task} ({case.score})", strategy, *numbers, score, str(len(mine))))
+    return rows
+
+
+def _write(output: Path, result: dict[str, Any]) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result, indent=1) + "\n")
+    text = "# Strategies\n\nTest scores: mean ± 95 % interval over seeds; the rest are means, of whole processes.\n\n"
+    rows = table(result["runs"])
+    output.with_suffix(".md").write_text(f"{text}{markdown(rows, COLUMNS)}\n{origin(result['stamp'])}.\n")
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.strategies", description="Every strategy.")
+    parser.add_argument("overrides", nargs="*", help="for every run, e.g. hardware.threads=1")
+    parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
+    for name, known in (("tasks", TASKS), ("strategies", STRATEGIES)):
+        parser.add_argument(f"--{name}", type=lambda text: text.split(","), default=list(known))
+    parser.add_argument(
+        "--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2]
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="so many runs at once")
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS / "strategies.json", help="a Markdown file goes beside it"
+    )
+    parser.add_argument("--resume", action="store_true", help="keep the runs that the output file has")
+    options = parser.parse_intermixed_args(arguments)
+    for name, known in (("tasks", TASKS), ("strategies", STRATEGIES)):
+        if unknown := [one for one in getattr(options, name) if one not in known]:
+            parser.error(f"--{name}: no {', '.join(unknown)}; there are: {', '.join(known)}")
+    if "entities" in options.tasks and not (options.data / "wnut17").is_dir():
+        parser.error(f"--data: no wnut17 in {options.data}")
+    return options
+
+
+if __name__ == "__main__":
+    main()
