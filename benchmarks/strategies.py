@@ -69,6 +69,7 @@ TASKS = {
         ),
         "f1",
         scale=100,
+        without=("prompt_tuning",),
     ),
     "instructions": Case(
         (

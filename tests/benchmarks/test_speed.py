@@ -60,6 +60,6 @@ def test_all_sides_train(tmp_path):
     found = json.loads(output.read_text())
     assert [each["side"] for each in found["runs"]] == [OURS, AS_IT_COMES, BEST]
     assert all(each["seconds"] > 0 and each["cpu_seconds"] > 0 for each in found["runs"])
-    assert output.with_suffix(".md").read_text().count("frozen backbone, 10 epochs") == 3
+    assert output.with_suffix(".md").read_text().count("| frozen backbone, 10 epochs |") == 3
     with pytest.raises(SystemExit, match="drop --resume"):
         main([*words, "--rows", "32", "--resume"])
