@@ -53,7 +53,9 @@ def test_accumulation_and_processes_change_nothing(
         found = rows(run)
         assert found.keys() == expected.keys()
         for key, value in expected.items():
-            assert found[key] == pytest.approx(value, abs=2e-5), (name, key)
+            # Two of the 24 rows whose scores are all but equal may change places: one pair of 143 at most.
+            close = 1 / 143 if key[1].endswith("auroc") else 2e-5
+            assert found[key] == pytest.approx(value, abs=close), (name, key)
         other = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
         for key, value in weights.items():
             torch.testing.assert_close(other[key], value, atol=1e-4, rtol=1e-3, msg=f"{name} {key}")
