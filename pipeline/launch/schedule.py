@@ -108,15 +108,18 @@ def _by_tokens(spec: RunSpec, prepared: Prepared, machine: Machine, mixed: Mixin
     lengths, budget = _lengths(prepared), spec.trainer.batch_tokens or 0
     tokens = mixed.tokens(lengths, spec.seed, 1) if mixed else int(lengths.sum())
     world, micro, longest = machine.world_size, machine.micro_tokens, int(lengths.max())
-    pieces = token_micro_batches(budget, world, micro)
-    if not enough_for_all(tokens, longest, budget, world, micro):
-        key, least = ("hardware.micro_tokens", 4) if micro else ("trainer.batch_tokens", 2 * world)
-        what = (
-            f"{micro or budget:,} tokens are too few: the longest text has {longest:,}, and a step of "
-            f"{budget:,} has {world * pieces} part{'s' * (world * pieces > 1)}"
-        )
-        raise BadInput(Problem(key, what, f"{least * longest:,} or more, or a smaller task.max_length"))
-    return token_steps_per_epoch(tokens, budget), pieces
+    for key, size, cut, least in (
+        ("trainer.batch_tokens", budget, None, 2 * world * longest),
+        ("hardware.micro_tokens", micro, micro, 4 * longest),
+    ):
+        if not enough_for_all(tokens, longest, budget, world, cut):
+            parts = world * token_micro_batches(budget, world, cut)
+            what = (
+                f"{size:,} tokens are too few: the longest text has {longest:,}, and a step of {budget:,} has "
+                f"{parts} part{'s' * (parts > 1)}"
+            )
+            raise BadInput(Problem(key, what, f"{least:,} or more, or a smaller task.max_length"))
+    return token_steps_per_epoch(tokens, budget), token_micro_batches(budget, world, micro)
 
 
 def _token_steps(spec: RunSpec, prepared: Prepared, machine: Machine) -> int:
