@@ -12,13 +12,14 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from benchmarks.many_runs import add_words, at_once, runs_of, write
 from benchmarks.runs import process
-from benchmarks.stamp import origin, stamp
+from benchmarks.stamp import stamp
 from benchmarks.summary import markdown, mean_and_interval
 
 RESULTS = Path(__file__).parent / "results"
@@ -43,34 +44,29 @@ VARIANTS = {
     "frozen_backbone, 50 epochs": (*_PLAIN, *_FIFTY, "strategy=frozen_backbone"),
     TWO_STAGES: ("stages=[contrast,head]",),
 }
+TEXT = "# Eight texts of each class\n\nTest accuracy in percent, mean ± 95 % interval over seeds."
 COLUMNS = ("data", "variant", "test accuracy", "two stages are better by (points)", "seeds")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
-    result: dict[str, Any] = {"stamp": stamp(), "overrides": options.overrides, "runs": []}
-    if options.resume and options.output.exists():
-        result["runs"] = json.loads(options.output.read_text())["runs"]
+    result: dict[str, Any] = {"stamp": stamp(), "overrides": options.overrides, "runs": runs_of(options)}
     known = {(run["data"], run["variant"], run["seed"]) for run in result["runs"]}
-    with ThreadPoolExecutor(options.jobs) as pool:
-        asked = {
-            pool.submit(train, options.data, name, variant, seed, options.overrides): (name, variant, seed)
-            for seed, name, variant in product(options.seeds, SETS, VARIANTS)
-            if (name, variant, seed) not in known
-        }
-        for done in as_completed(asked):
-            name, variant, seed = asked[done]
-            result["runs"].append({"data": name, "variant": variant, "seed": seed, **done.result()})
-            _write(options.output, result)
-            print(
-                f"{time.strftime('%H:%M:%S')} {name}, {variant}, seed {seed}: {done.result()['accuracy']:.4f}",
-                flush=True,
-            )
-    _write(options.output, result)
+    wanted = [
+        (name, variant, seed)
+        for seed, name, variant in product(options.seeds, SETS, VARIANTS)
+        if (name, variant, seed) not in known
+    ]
+    act = partial(train, options.data, options.overrides)
+    for (name, variant, seed), run in at_once(options.jobs, act, wanted):
+        result["runs"].append({"data": name, "variant": variant, "seed": seed, **run})
+        write(options.output, result, TEXT, table(result["runs"]), COLUMNS)
+        said = f"{name}, {variant}, seed {seed}: {run['accuracy']:.4f}"
+        print(f"{time.strftime('%H:%M:%S')} {said}", flush=True)
     print(markdown(table(result["runs"]), COLUMNS))
 
 
-def train(data: Path, name: str, variant: str, seed: int, overrides: Sequence[str]) -> dict[str, Any]:
+def train(data: Path, overrides: Sequence[str], name: str, variant: str, seed: int) -> dict[str, Any]:
     """Test accuracy, optimizer steps of the last stage, and seconds of the whole process."""
     folder, train_file, test_file = SETS[name]
     files = [
@@ -107,25 +103,9 @@ def _shown(values: Sequence[float], sign: str = "") -> str:
     return f"{mean:{sign}.1f}" + (f" ± {half:.1f}" if half is not None else "")
 
 
-def _write(output: Path, result: dict[str, Any]) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=1) + "\n")
-    text = "# Eight texts of each class\n\nTest accuracy in percent, mean ± 95 % interval over seeds.\n\n"
-    rows = table(result["runs"])
-    output.with_suffix(".md").write_text(f"{text}{markdown(rows, COLUMNS)}\n{origin(result['stamp'])}.\n")
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.few_shot", description="Few labelled texts.")
-    parser.add_argument("overrides", nargs="*", help="for every run, e.g. hardware.threads=1")
-    parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
-    seeds = {"type": lambda text: [int(seed) for seed in text.split(",")], "default": [0, 1, 2]}
-    parser.add_argument("--seeds", **seeds)
-    parser.add_argument("--jobs", type=int, default=1, help="so many runs at once")
-    parser.add_argument(
-        "--output", type=Path, default=RESULTS / "few_shot.json", help="a Markdown file goes beside it"
-    )
-    parser.add_argument("--resume", action="store_true", help="keep the runs that the output file has")
+    add_words(parser, RESULTS / "few_shot.json")
     options = parser.parse_intermixed_args(arguments)
     if missing := [folder for folder, *_ in SETS.values() if not (options.data / folder).is_dir()]:
         parser.error(f"--data: no {', '.join(missing)} in {options.data}")

@@ -15,7 +15,6 @@ of those that it starts are what it would take on an idle core.
 """
 
 import argparse
-import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -28,8 +27,8 @@ from benchmarks import runs
 from benchmarks.cpu_seconds import cpu_seconds
 from benchmarks.empty_features import empty_features
 from benchmarks.jobs import Job, job_of, overrides
-from benchmarks.stamp import origin, stamp
-from benchmarks.summary import markdown
+from benchmarks.many_runs import write
+from benchmarks.stamp import stamp
 
 RESULTS = Path(__file__).parent / "results"
 FIRST, AGAIN, ONE, OFF = "first run", "later run", "first run, 1 epoch", "feature_cache=off"
@@ -113,17 +112,14 @@ def table(result: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _write(output: Path, result: dict[str, Any]) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=1) + "\n")
     settings = result["settings"]
     rows = f"{settings['rows']:,} rows of each split" if settings["rows"] else "all rows"
     text = (
         f"# A frozen backbone, computed once\n\n{settings['epochs']} epochs on movie_snippets, {rows}, MiniLM; whole "
         f"processes, threads: {settings['threads'] or 'all'}. The machine may have done other work: compare CPU "
-        f"seconds.\n\n"
+        f"seconds."
     )
-    made = f"{text}{markdown(table(result), COLUMNS)}\n{origin(result['stamp'])}.\n"
-    output.with_suffix(".md").write_text(made)
+    write(output, result, text, table(result), COLUMNS)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

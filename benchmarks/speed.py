@@ -22,8 +22,8 @@ from benchmarks import runs
 from benchmarks.cpu_seconds import cpu_seconds
 from benchmarks.empty_features import empty_features
 from benchmarks.jobs import job_of, overrides
-from benchmarks.stamp import origin, stamp
-from benchmarks.summary import markdown
+from benchmarks.many_runs import write
+from benchmarks.stamp import stamp
 
 RESULTS = Path(__file__).parent / "results"
 OURS, AS_IT_COMES, BEST = "hydratune", "HF Trainer as it comes", "HF Trainer at its best"
@@ -156,18 +156,15 @@ def table(found: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def _write(output: Path, result: dict[str, Any]) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=1) + "\n")
     settings = result["settings"]
     cases = {run["case"]: settings["rows"] or CASES[run["case"]].rows for run in result["runs"]}
     rows = ", ".join(f"{CASES[name].about}: {count:,}" for name, count in cases.items())
     text = (
         f"# Whole runs against HF Trainer\n\nMiniLM; at most so many rows of each split: {rows}. Threads: "
         f"{settings['threads'] or 'all'}. From the command to the saved model; this program also reloads it in a "
-        f"fresh process and compares.\n\n"
+        f"fresh process and compares."
     )
-    made = f"{text}{markdown(table(result['runs']), COLUMNS)}\n{origin(result['stamp'])}.\n"
-    output.with_suffix(".md").write_text(made)
+    write(output, result, text, table(result["runs"]), COLUMNS)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -13,15 +13,16 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.many_runs import add_words, at_once, runs_of, write
 from benchmarks.runs import measured
-from benchmarks.stamp import origin, stamp
+from benchmarks.stamp import stamp
 from benchmarks.summary import markdown, mean_and_interval
 
 RESULTS = Path(__file__).parent / "results"
@@ -37,6 +38,7 @@ STRATEGIES = (
     "last_layers",
     "frozen_backbone",
 )
+TEXT = "# Strategies\n\nTest scores: mean ± 95 % interval over seeds; the rest are means, of whole processes."
 COLUMNS = ("task", "strategy", "trained", "memory, MiB", "seconds", "best checkpoint, MiB", "score", "seeds")
 
 
@@ -88,28 +90,23 @@ TASKS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
-    result: dict[str, Any] = {"stamp": stamp(), "overrides": options.overrides, "runs": []}
-    if options.resume and options.output.exists():
-        result["runs"] = json.loads(options.output.read_text())["runs"]
+    result: dict[str, Any] = {"stamp": stamp(), "overrides": options.overrides, "runs": runs_of(options)}
     known = {(run["task"], run["strategy"], run["seed"]) for run in result["runs"]}
     wanted = [
         (task, strategy, seed)
         for seed, task, strategy in product(options.seeds, options.tasks, options.strategies)
         if strategy not in TASKS[task].without and (task, strategy, seed) not in known
     ]
-    with ThreadPoolExecutor(options.jobs) as pool:
-        asked = {pool.submit(train, options.data, *one, options.overrides): one for one in wanted}
-        for number, done in enumerate(as_completed(asked), start=1):
-            task, strategy, seed = asked[done]
-            run = done.result()
-            result["runs"].append({"task": task, "strategy": strategy, "seed": seed, **run})
-            _write(options.output, result)
-            said = f"{number}/{len(wanted)} {task}, {strategy}, seed {seed}: {run['score']:.4f}"
-            print(f"{time.strftime('%H:%M:%S')} {said} in {run['seconds']:.0f} s", flush=True)
+    done = at_once(options.jobs, partial(train, options.data, options.overrides), wanted)
+    for number, ((task, strategy, seed), run) in enumerate(done, start=1):
+        result["runs"].append({"task": task, "strategy": strategy, "seed": seed, **run})
+        write(options.output, result, TEXT, table(result["runs"]), COLUMNS)
+        said = f"{number}/{len(wanted)} {task}, {strategy}, seed {seed}: {run['score']:.4f}"
+        print(f"{time.strftime('%H:%M:%S')} {said} in {run['seconds']:.0f} s", flush=True)
     print(markdown(table(result["runs"]), COLUMNS))
 
 
-def train(data: Path, task: str, strategy: str, seed: int, overrides: Sequence[str]) -> dict[str, Any]:
+def train(data: Path, overrides: Sequence[str], task: str, strategy: str, seed: int) -> dict[str, Any]:
     """One run: the score, the share of weights that was trained, seconds, largest memory and size of what was kept."""
     words = [word.format(data=data.absolute()) for word in TASKS[task].words]
     with tempfile.TemporaryDirectory() as outputs:
@@ -155,28 +152,11 @@ def table(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _write(output: Path, result: dict[str, Any]) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=1) + "\n")
-    text = "# Strategies\n\nTest scores: mean ± 95 % interval over seeds; the rest are means, of whole processes.\n\n"
-    rows = table(result["runs"])
-    output.with_suffix(".md").write_text(f"{text}{markdown(rows, COLUMNS)}\n{origin(result['stamp'])}.\n")
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.strategies", description="Every strategy.")
-    parser.add_argument("overrides", nargs="*", help="for every run, e.g. hardware.threads=1")
-    parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
+    add_words(parser, RESULTS / "strategies.json")
     for name, known in (("tasks", TASKS), ("strategies", STRATEGIES)):
         parser.add_argument(f"--{name}", type=lambda text: text.split(","), default=list(known))
-    parser.add_argument(
-        "--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2]
-    )
-    parser.add_argument("--jobs", type=int, default=1, help="so many runs at once")
-    parser.add_argument(
-        "--output", type=Path, default=RESULTS / "strategies.json", help="a Markdown file goes beside it"
-    )
-    parser.add_argument("--resume", action="store_true", help="keep the runs that the output file has")
     options = parser.parse_intermixed_args(arguments)
     for name, known in (("tasks", TASKS), ("strategies", STRATEGIES)):
         if unknown := [one for one in getattr(options, name) if one not in known]:
