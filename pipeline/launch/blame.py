@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Mapping, Sequence
 
 from pipeline.errors import BadInput, Problem, RunFailed
 from pipeline.runs.directory import RunDirectory
 from pipeline.runs.ranks import Report, log_path
+
+# What gloo says when another process has gone. NCCL's errors have a class.
+_LOST = re.compile(
+    r"Connection (closed|reset)|gloo.*(pair|transport)|Broken pipe|recvBytes|wait timeout", re.DOTALL
+)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether it tells of another process that went away, which is then what failed."""
+    import torch
+
+    return isinstance(error, torch.distributed.DistError) or (
+        isinstance(error, RuntimeError) and bool(_LOST.search(str(error)))
+    )
 
 
 def can_start_again(reports: Sequence[Report]) -> bool:

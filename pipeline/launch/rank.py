@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import sys
 import traceback
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import FAILED, BadInput, Interrupted, Pruned
 from pipeline.launch.agent import ATTENDED
-from pipeline.launch.blame import cause
+from pipeline.launch.blame import cause, is_lost
 from pipeline.launch.rank_log import keep_log
 from pipeline.launch.work import work
 from pipeline.runs import directory, ranks
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
     from pipeline.launch.world import World
     from pipeline.runs.directory import RunDirectory
 
-# What gloo says when another process has gone. NCCL's errors have a class.
-_LOST = re.compile(
-    r"Connection (closed|reset)|gloo.*(pair|transport)|Broken pipe|recvBytes|wait timeout", re.DOTALL
-)
 # So long the first process waits to hear why another one has gone.
 _HEAR = 3.0
 
@@ -82,15 +77,6 @@ def _fill(report: Report, error: BaseException) -> None:
     elif is_lost(error):
         report.kind = "lost"
     report.at = place_of_error(error)
-
-
-def is_lost(error: BaseException) -> bool:
-    """Whether it tells of another process that went away, which is then what failed."""
-    import torch
-
-    return isinstance(error, torch.distributed.DistError) or (
-        isinstance(error, RuntimeError) and bool(_LOST.search(str(error)))
-    )
 
 
 def _told(run: RunDirectory, name: str) -> Exception:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.data.mixing import mixing
 from pipeline.data.prepare import Prepared, load_splits, prepare
 from pipeline.errors import BadInput, Problem
+from pipeline.launch.blame import is_lost
 from pipeline.launch.machine import Machine, resolve
 from pipeline.launch.schedule import Schedule, schedule
 from pipeline.launch.trained_before import check_trained_before
@@ -72,7 +73,10 @@ def work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
             run.update(state=PRUNED, pruned={"step": pruned.step, "why": pruned.why})
             raise
         except BaseException as error:
-            run.update(state=FAILED, error=f"{type(error).__name__}: {error}")
+            # That another process has gone is not why the run ended, which is for whoever started them to say; where
+            # that one has gone itself, the run was cut off.
+            if world().size == 1 or not is_lost(error):
+                run.update(state=FAILED, error=f"{type(error).__name__}: {error}")
             raise
 
 
