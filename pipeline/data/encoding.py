@@ -175,10 +175,19 @@ class Encoder:
         start, stop = span
         batch = self.rows[start:stop]
         try:
-            features = encode_numbered(self.task, batch, range(start, stop), self.tokenizer, self.head)
+            features = self._numbered(batch, range(start, stop))
         except BadInput as bad:
             return refused_rows(bad, batch, self._encode_one, self.split, start)
         return _table(features)
+
+    def _numbered(self, batch: Mapping[str, list[Any]], numbers: Sequence[int]) -> dict[str, list[Any]]:
+        """The task's features of a batch of rows, each with the number of its row in the split."""
+        encode = self.task.encode_training if self.split == "train" else self.task.encode
+        features = encode(batch, self.tokenizer, self.head)
+        features["row"] = (
+            [numbers[place] for place in features["row"]] if "row" in features else list(numbers)
+        )
+        return features
 
     def _encode_one(self, row: Mapping[str, list[Any]]) -> None:
         self.task.encode(row, self.tokenizer, self.head)
@@ -192,19 +201,6 @@ def _table(features: Mapping[str, Sequence[Any]]) -> pa.Table:
     return pa.table(
         {name: pa.array(OptimizedTypedSequence(cells, col=name)) for name, cells in features.items()}
     )
-
-
-def encode_numbered(
-    task: Task,
-    batch: Mapping[str, list[Any]],
-    numbers: Sequence[int],
-    tokenizer: PreTrainedTokenizerBase,
-    head: Head,
-) -> dict[str, list[Any]]:
-    """The task's features of a batch of rows, each with the number of its row in the split."""
-    features = task.encode(batch, tokenizer, head)
-    features["row"] = [numbers[place] for place in features["row"]] if "row" in features else list(numbers)
-    return features
 
 
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:

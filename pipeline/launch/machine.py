@@ -6,10 +6,10 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,7 +19,10 @@ from pipeline.runs.directory import RunDirectory, write_whole
 from pipeline.runs.environment import usable_cpus
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from pipeline.launch.hardware import Hardware
+    from pipeline.models.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Machine:
     accelerator: cpu, gpu or mps. world_size: processes. threads: CPU threads of one process.
     precision: 32, bf16 or 16. micro_batch: examples at once in one process, None for its whole share; micro_tokens: the
     same of steps that are counted in tokens.
-    nodes: machines like this one, each with the same number of processes.
+    nodes: machines like this one, each with the same number of processes. attention: the kernel that the model attends
+    with, None until it is known.
     """
 
     accelerator: str
@@ -39,11 +43,17 @@ class Machine:
     threads: int
     nodes: int = 1
     micro_tokens: int | None = None
+    attention: str | None = None
 
     @property
     def local_size(self) -> int:
         """Processes on one machine."""
         return self.world_size // self.nodes
+
+    def checkpoint(self, chosen: Checkpoint) -> Checkpoint:
+        """The chosen model, with the attention kernel of the first start: another version of transformers may choose
+        another one."""
+        return replace(chosen, attention=self.attention) if self.attention else chosen
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -140,5 +150,16 @@ def resolve(run: RunDirectory, hardware: Hardware) -> Machine:
             raise BadInput(Problem("resume", what, "a machine like the one it started on, or a new run"))
         return machine
     machine = look(hardware)
-    write_whole(path, yaml.safe_dump(asdict(machine), sort_keys=False))
+    _write(run, machine)
     return machine
+
+
+def keep_attention(run: RunDirectory, machine: Machine, model: nn.Module) -> None:
+    """Note the kernel that the model attends with for later starts, unless an earlier one did."""
+    kernel: Any = getattr(model.config, "_attn_implementation", None)
+    if machine.attention is None:
+        _write(run, replace(machine, attention=kernel))
+
+
+def _write(run: RunDirectory, machine: Machine) -> None:
+    write_whole(run.folder / "resolved.yaml", yaml.safe_dump(asdict(machine), sort_keys=False))

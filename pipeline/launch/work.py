@@ -13,7 +13,7 @@ from pipeline.data.mixing import mixing
 from pipeline.data.prepare import Prepared, load_splits, prepare
 from pipeline.errors import BadInput, Problem
 from pipeline.launch.blame import is_lost
-from pipeline.launch.machine import Machine, resolve
+from pipeline.launch.machine import Machine, keep_attention, resolve
 from pipeline.launch.schedule import Schedule, schedule
 from pipeline.launch.trained_before import check_trained_before
 from pipeline.launch.world import world
@@ -176,7 +176,10 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     from pipeline.training.recomputing import recompute_activations
 
     # New layers come from the seed alone: the same in every process.
-    model, report = spec.task.load(spec.model, prepared.checkpoint["folder"], prepared.head)
+    checkpoint = machine.checkpoint(spec.model)
+    model, report = spec.task.load(checkpoint, prepared.checkpoint["folder"], prepared.head)
+    if rank() == 0:
+        keep_attention(run, machine, model)
     if rank() == 0 and not run.last_checkpoint.exists():  # whose weights replace the new ones
         for line in report.lines():
             print(f"weights: {line}", file=sys.stderr)

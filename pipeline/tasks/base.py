@@ -146,6 +146,12 @@ class Task:
         """
         raise NotImplementedError
 
+    def encode_training(
+        self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
+    ) -> dict[str, list[Any]]:
+        """The same of rows that are trained on and never scored, of which several may share a feature."""
+        return self.encode(rows, tokenizer, head)
+
     def encode_inputs(
         self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> dict[str, list[Any]]:

@@ -74,14 +74,11 @@ class CausalLM(Task):
         self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False
     ) -> "tuple[nn.Module, LoadReport]":
         """Raises BadInput for an attention kernel that would not keep packed documents apart."""
-        from pipeline.tasks.language.packed_attention import KERNELS
+        from pipeline.tasks.language.packed_attention import check_kernel
 
         model, report = checkpoint.build(folder, self.heads, checkpoint.config(folder), meta=meta)
-        kernel = model.config._attn_implementation
-        if head["packed"] and kernel not in KERNELS:
-            what = f"{kernel} would let packed documents see each other"
-            allowed = f"{' or '.join(f'model.attention={one}' for one in KERNELS)}; or task.packing=false"
-            raise BadInput(Problem("model.attention", what, allowed))
+        if head["packed"]:
+            check_kernel(model)
         return model, report
 
     def encode(

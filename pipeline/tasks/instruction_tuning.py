@@ -46,7 +46,8 @@ class InstructionTuning(Task):
     """Causal language modelling of answers.
 
     Head facts: ``form`` of the training data (see `conversations.py`), its number of ``conversations``, the ``fewest``
-    and ``most`` answers in one, and ``latin`` (whether most letters of the answers are a to z).
+    and ``most`` answers in one, ``latin`` (whether most letters of the answers are a to z), and whether those that are
+    learned are ``packed``.
     """
 
     # How the columns hold conversations. null: as their names say.
@@ -57,6 +58,8 @@ class InstructionTuning(Task):
     system_prompt: Annotated[str, Field(min_length=1)] | None = None
     # Which tokens are learned: of every answer, of the last one, or all.
     learn_from: Literal["answers", "last_answer", "all"] = "answers"
+    # Whether short conversations that are learned share a block of max_length tokens, none of them seeing another.
+    packing: bool = False
     # Share of the target that is spread over all tokens (Szegedy et al. 2016, arXiv:1512.00567, section 7).
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     # false: validation while training is by the loss alone, which takes a fraction of the time.
@@ -89,23 +92,31 @@ class InstructionTuning(Task):
     prediction_chunk: ClassVar[int] = 64
 
     def learn(self, data: "DatasetDict", config: "PretrainedConfig") -> Head:
+        """Raises BadInput for rows that hold no conversation, and for a model that would read packed ones as one."""
         from pipeline.tasks.conversation.rows import check_all, form_of
+        from pipeline.tasks.language.packed_attention import check_apart
 
         common = set.intersection(*(set(rows.column_names) for rows in data.values()))
         form = form_of([role for role in self.columns if role in common], self.form)
-        return {"form": form, **check_all(data, form, self.system_prompt)}
+        if self.packing:
+            check_apart(config)
+        return {"form": form, **check_all(data, form, self.system_prompt), "packed": self.packing}
 
     def describe(self, head: Head) -> dict[str, str]:
         turns = str(head["most"]) if head["fewest"] == head["most"] else f"{head['fewest']} to {head['most']}"
         answers = f"{turns} answer{'' if turns == '1' else 's'} each"
-        return {"conversations": f"{head['conversations']:,} in the form {head['form']}, {answers}"}
+        packed = "; packed to learn, none sees another" if head.get("packed") else ""
+        return {"conversations": f"{head['conversations']:,} in the form {head['form']}, {answers}{packed}"}
 
     def load(
         self, checkpoint: "Checkpoint", folder: str, head: Head, *, meta: bool = False
     ) -> "tuple[nn.Module, LoadReport]":
         from pipeline.tasks.conversation.chat_templates import ChatTemplate
+        from pipeline.tasks.language.packed_attention import check_kernel
 
         model, report = checkpoint.build(folder, self.heads, checkpoint.config(folder), meta=meta)
+        if head.get("packed"):
+            check_kernel(model)
         tokenizer = checkpoint.tokenizer(folder)
         own = model.generation_config.eos_token_id
         ends = [*([own] if isinstance(own, int) else own or []), tokenizer.eos_token_id]
@@ -126,6 +137,17 @@ class InstructionTuning(Task):
 
         return ConversationEncoding(self, tokenizer, head["form"]).learned(rows)
 
+    def encode_training(
+        self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
+    ) -> dict[str, list[Any]]:
+        """With ``packing``, blocks of conversations: ``input_ids``, ``targets`` (the token after each, or IGNORED),
+        ``position_ids`` and the first one's ``row``; nothing is asked in them."""
+        from pipeline.tasks.conversation.encoding import ConversationEncoding
+
+        if not head.get("packed"):
+            return self.encode(rows, tokenizer, head)
+        return ConversationEncoding(self, tokenizer, head["form"]).packed(rows)
+
     def encode_inputs(
         self, rows: Mapping[str, list[Any]], tokenizer: "PreTrainedTokenizerBase", head: Head
     ) -> dict[str, list[Any]]:
@@ -138,17 +160,23 @@ class InstructionTuning(Task):
     def collate(
         self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
     ) -> "dict[str, Tensor]":
-        """Inputs and ``labels`` padded on the right where there are labels, and the prompts padded on the left."""
+        """Inputs and ``labels`` padded on the right where there are labels, and the prompts padded on the left; or
+        packed blocks (see `language/batch.py`)."""
         from pipeline.tasks.conversation.encoding import pad_conversations
+        from pipeline.tasks.language.batch import block_batch
         from pipeline.tasks.writing.generation import prompt_batch
 
+        if "position_ids" in features[0]:
+            return block_batch(features, tokenizer.pad_token_id or 0, self.pad_to_multiple_of)
         learned = "labels" in features[0]
         batch = pad_conversations(features, tokenizer, self.pad_to_multiple_of) if learned else {}
         prompts = prompt_batch(features, tokenizer) if features[0].get("prompt_ids") else {}
         return {**batch, **prompts}
 
     def forward_inputs(self, batch: Mapping[str, "Tensor"]) -> "dict[str, Tensor]":
-        return {name: batch[name] for name in ("input_ids", "attention_mask")}
+        return {
+            name: batch[name] for name in ("input_ids", "position_ids", "attention_mask") if name in batch
+        }
 
     def loss(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:
         """Cross-entropy in nats, summed over the tokens that are learned; the weight is their number."""
@@ -160,10 +188,12 @@ class InstructionTuning(Task):
         from pipeline.tasks.chosen_logits import outputs_at
         from pipeline.tasks.token_loss import IGNORED, chosen_loss
 
-        targets = batch["labels"][:, 1:]
-        wanted = targets != IGNORED
         # A token is predicted from those before it.
-        _, logits = outputs_at(model, self.forward_inputs(batch), pad(wanted, (0, 1)))
+        targets = (
+            batch["targets"] if "targets" in batch else pad(batch["labels"][:, 1:], (0, 1), value=IGNORED)
+        )
+        wanted = targets != IGNORED
+        _, logits = outputs_at(model, self.forward_inputs(batch), wanted)
         return Output(*chosen_loss(logits, targets[wanted], smoothing))
 
     def score(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Output:

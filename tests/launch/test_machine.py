@@ -1,5 +1,6 @@
 """What `auto` means on a machine."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from pipeline.errors import BadInput
 from pipeline.launch import machine
 from pipeline.launch.hardware import Hardware
-from pipeline.launch.machine import Machine, look, resolve
+from pipeline.launch.machine import Machine, keep_attention, look, resolve
+from pipeline.models.checkpoint import Checkpoint
 from pipeline.runs.directory import RunDirectory
+from tests.models import families
 
 
 @pytest.fixture
@@ -59,6 +62,16 @@ def test_a_run_keeps_what_it_first_started_with(four_cores, tmp_path: Path, monk
     first = resolve(run, Hardware(precision="bf16"))
     monkeypatch.setattr(machine, "usable_cpus", lambda: 64)
     assert resolve(run, Hardware()) == first == Machine("cpu", 1, "bf16", None, 4)
+
+
+def test_a_run_keeps_the_attention_kernel_of_its_first_start(four_cores, tmp_path: Path):
+    run, chosen = RunDirectory(tmp_path), Checkpoint(checkpoint="somewhere")
+    first = resolve(run, Hardware())
+    assert first.checkpoint(chosen) == chosen
+    for kernel in ("sdpa", "eager"):
+        model = families.random_model("llama", "AutoModel", attn_implementation=kernel)
+        keep_attention(run, resolve(run, Hardware()), model)
+    assert resolve(run, Hardware()).checkpoint(chosen) == replace(chosen, attention="sdpa")
 
 
 def test_a_run_goes_on_only_where_there_is_what_it_started_with(four_cores, tmp_path: Path, monkeypatch):

@@ -92,6 +92,7 @@ def test_asked_to_stop_leaves_a_checkpoint_and_code_75(
     run = only_run(cut)
     assert manifest_of(run)["state"] == "interrupted"
     assert (run / "checkpoints/last.ckpt").exists()
+    assert "attention: sdpa" in (run / "resolved.yaml").read_text()
     done = command("train", f"resume={run}", cwd=cut)
     assert done.returncode == 0, done.stderr
     assert command("train", *keys, cwd=whole).returncode == 0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
+from transformers import MambaConfig
 
 from pipeline import Run
 from pipeline.errors import BadInput
@@ -196,6 +197,68 @@ def test_what_is_padded_changes_nothing(tmp_path: Path) -> None:
     alone = [task.loss(model, task.collate([row], tokenizer)) for row in rows]
     torch.testing.assert_close(both.loss, alone[0].loss + alone[1].loss)
     assert tokenizer.padding_side == "left"
+
+
+# Packed
+
+SEVERAL = {
+    "prompt": ["a film", "is it very good", "the plot", "acting"],
+    "response": ["good", "it is very good", "a very dull plot", "great"],
+}
+
+
+def examples(features: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [{name: values[i] for name, values in features.items()} for i in range(len(features["input_ids"]))]
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("family", ["gpt2", "llama", "gemma3"])
+def test_packed_conversations_are_learned_as_if_each_were_alone(
+    family: str, attention: str, tmp_path: Path
+) -> None:
+    path = families.with_head(family, "AutoModelForCausalLM", tmp_path / "model")
+    checkpoint = Checkpoint(checkpoint=path, attention=attention)
+    task = InstructionTuning(template="plain", max_length=14, packing=True)
+    head = task.learn(DatasetDict(train=Dataset.from_dict(SEVERAL)), checkpoint.config(path))
+    tokenizer, (model, _) = checkpoint.tokenizer(path), task.load(checkpoint, path, head)
+    blocks = examples(task.encode_training(SEVERAL, tokenizer, head))
+    assert 1 < len(blocks) < len(SEVERAL["prompt"]), "some share a block, and blocks differ in length"
+    assert head["packed"] and "packed" in task.describe(head)["conversations"]
+
+    def learned(rows: list[dict[str, Any]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        model.zero_grad()
+        found = task.loss(model, task.collate(rows, tokenizer))
+        found.loss.backward()
+        gradients = [w.grad.flatten().clone() for w in model.parameters() if w.grad is not None]
+        return found.loss.detach(), found.weight, torch.cat(gradients)
+
+    together = learned(blocks)
+    alone = [learned([row]) for row in examples(task.encode(SEVERAL, tokenizer, head))]
+    for one, parts in zip(together, zip(*alone, strict=True), strict=True):
+        torch.testing.assert_close(one, sum(parts), rtol=1e-4, atol=1e-5)
+
+
+def test_what_would_read_packed_conversations_as_one_is_refused(tmp_path: Path) -> None:
+    task = InstructionTuning(template="plain", packing=True)
+    data = DatasetDict(train=Dataset.from_dict(SEVERAL))
+    with pytest.raises(BadInput, match="does not keep packed texts apart") as raised:
+        task.learn(data, MambaConfig())
+    assert raised.value.problems[0].allowed == "task.packing=false"
+    path = families.with_head("llama", "AutoModelForCausalLM", tmp_path / "model")
+    checkpoint = Checkpoint(checkpoint=path, attention="flex_attention")
+    head = task.learn(data, checkpoint.config(path))
+    with pytest.raises(BadInput, match="see each other"):
+        task.load(checkpoint, path, head, meta=True)
+
+
+def test_a_run_learns_packed_conversations_and_is_scored_by_row(tmp_path: Path) -> None:
+    checkpoint = families.with_head("llama", "AutoModelForCausalLM", tmp_path / "model")
+    more = ["data.overfit=12", "trainer.max_epochs=60", "trainer.batch_size=1", "optimizer.lr=1e-2"]
+    more += ["task.packing=true", "task.max_length=48", "task.generate_in_validation=false"]
+    run = Run.train(overrides(checkpoint, SAMPLES, tmp_path, *more))
+    assert run.metrics["test/exact_match"] == 1.0
+    lines = (run.folder / "predictions/test.jsonl").read_text("utf-8").splitlines()
+    assert len(lines) == 12
 
 
 def test_a_model_stops_where_its_template_ends_an_answer(tmp_path: Path) -> None:

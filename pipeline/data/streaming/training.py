@@ -30,7 +30,7 @@ class TrainingStream:
 
     def encode(self, rows: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """role -> values to features, as stored rows are encoded."""
-        return self.task.encode(rows, self.tokenizer, self.head)
+        return self.task.encode_training(rows, self.tokenizer, self.head)
 
     def batches(
         self, collate: Collate, changes: WordChanges | None, options: Mapping[str, Any]

@@ -11,6 +11,7 @@ from pipeline.tasks.conversation.answer_tokens import NOBODY, Pieces, Tokens, pr
 from pipeline.tasks.conversation.chat_templates import ChatTemplate
 from pipeline.tasks.conversation.rows import FORMS, Fault, Message, Row, conversation, form_of
 from pipeline.tasks.encoding import longest_input, pad
+from pipeline.tasks.language.packing import Block, packed
 from pipeline.tasks.token_loss import IGNORED
 from pipeline.tasks.writing.generation import prompt_room
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pipeline.tasks.instruction_tuning import InstructionTuning
 
 T = TypeVar("T")
+# The tokens of a conversation, the labels of these, and whether something was cut off.
+Learned = tuple[list[int], list[int], bool]
 
 
 class ConversationEncoding:
@@ -35,15 +38,7 @@ class ConversationEncoding:
 
     def learned(self, rows: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """``input_ids``, ``labels``, ``length``, ``truncated`` and ``prompt_ids`` (of the last answer)."""
-        form, each = self._rows(rows, answered=True)
-        conversations = self._for_each(
-            each, form, lambda row: conversation(row, form, self.task.system_prompt)
-        )
-        if self.task.extract is not None:
-            self._for_each(conversations, form, self._check_extract)
-        rendered = self._for_each(conversations, form, self.template.render)
-        tokens = self.pieces.tokens(rendered)
-        made = self._for_each(list(zip(conversations, tokens, strict=True)), form, self._fitted)
+        form, conversations, made = self._made(rows)
         features: dict[str, list[Any]] = {
             "input_ids": [ids for ids, _, _ in made],
             "labels": [labels for _, labels, _ in made],
@@ -57,6 +52,37 @@ class ConversationEncoding:
             lambda turns: prompt_ids(self.template, self.pieces, turns[:-1], room)[0],
         )
         return features
+
+    def packed(self, rows: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        """Blocks: ``input_ids``, ``targets``, ``position_ids``, ``row``, ``length`` and ``truncated``."""
+        _, _, made = self._made(rows)
+        parts = [
+            # Nothing in a conversation predicts its first token, and its last predicts nothing.
+            Block(row, ids, [*labels[1:], IGNORED], list(range(len(ids))), cut=cut)
+            for row, (ids, labels, cut) in enumerate(made)
+        ]
+        blocks = packed(parts, self.limit)
+        return {
+            "input_ids": [block.input_ids for block in blocks],
+            "targets": [block.targets for block in blocks],
+            "position_ids": [block.positions for block in blocks],
+            "row": [block.row for block in blocks],
+            "length": [len(block.input_ids) for block in blocks],
+            "truncated": [block.cut for block in blocks],
+        }
+
+    def _made(self, rows: Mapping[str, list[Any]]) -> tuple[str, list[list[Message]], list[Learned]]:
+        """The form of the rows, their conversations, and what is learned of each."""
+        form, each = self._rows(rows, answered=True)
+        conversations = self._for_each(
+            each, form, lambda row: conversation(row, form, self.task.system_prompt)
+        )
+        if self.task.extract is not None:
+            self._for_each(conversations, form, self._check_extract)
+        rendered = self._for_each(conversations, form, self.template.render)
+        tokens = self.pieces.tokens(rendered)
+        made = self._for_each(list(zip(conversations, tokens, strict=True)), form, self._fitted)
+        return form, conversations, made
 
     def asked(self, rows: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """``prompt_ids``, also as ``input_ids``, with ``length`` and ``truncated``."""
@@ -113,7 +139,7 @@ class ConversationEncoding:
             )
         return made
 
-    def _fitted(self, part: tuple[list[Message], Tokens]) -> tuple[list[int], list[int], bool]:
+    def _fitted(self, part: tuple[list[Message], Tokens]) -> Learned:
         """``input_ids``, ``labels`` and whether something was cut off."""
         turns, tokens = part
         cut = len(tokens.ids) > self.limit

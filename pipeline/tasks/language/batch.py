@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def block_batch(features: Sequence[Mapping[str, Any]], pad: int, multiple: int | None) -> dict[str, Tensor]:
-    """``input_ids``, ``targets`` (blocks, longest) and ``bytes`` (blocks,).
+    """``input_ids``, ``targets`` (blocks, longest) and, where they are known, ``bytes`` (blocks,).
 
     Packed blocks have ``position_ids``, in which the padding is one more document, that nothing is asked of: with a
     padding mask transformers would not keep documents apart. Others have an ``attention_mask``.
@@ -32,8 +32,9 @@ def block_batch(features: Sequence[Mapping[str, Any]], pad: int, multiple: int |
     batch = {
         "input_ids": padded("input_ids", pad),
         "targets": padded("targets", IGNORED),
-        "bytes": torch.tensor([feature["bytes"] for feature in features]),
     }
+    if "bytes" in features[0]:
+        batch["bytes"] = torch.tensor([feature["bytes"] for feature in features])
     if "position_ids" in features[0]:
         return {**batch, "position_ids": padded("position_ids", None)}
     lengths = torch.tensor([len(feature["input_ids"]) for feature in features])

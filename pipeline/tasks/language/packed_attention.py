@@ -11,9 +11,11 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import BadInput, Problem
+
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PretrainedConfig
+    from transformers import PretrainedConfig, PreTrainedModel
 
 # Attention kernels that are tried. Others get no mask from transformers that could keep anything apart.
 KERNELS = ("eager", "sdpa")
@@ -50,6 +52,22 @@ class Reading:
 
     forwards: bool | None
     apart: bool
+
+
+def check_kernel(model: PreTrainedModel) -> None:
+    """Raises BadInput for an attention kernel that would not keep packed documents apart."""
+    kernel = model.config._attn_implementation
+    if kernel not in KERNELS:
+        what = f"{kernel} would let packed documents see each other"
+        allowed = f"{' or '.join(f'model.attention={one}' for one in KERNELS)}; or task.packing=false"
+        raise BadInput(Problem("model.attention", what, allowed))
+
+
+def check_apart(config: PretrainedConfig) -> None:
+    """Raises BadInput for an architecture that would read packed documents as one."""
+    if not reading(config).apart:
+        what = f"{config.model_type} does not keep packed texts apart"
+        raise BadInput(Problem("task.packing", what, "task.packing=false"))
 
 
 def reading(config: PretrainedConfig) -> Reading:

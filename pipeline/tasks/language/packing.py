@@ -17,6 +17,7 @@ class Block:
     """Pieces of documents side by side.
 
     positions: begin at 0 again with each piece. row: of the first document. bytes: of the documents that begin here.
+    cut: whether text of one of them is missing.
     """
 
     row: int
@@ -24,6 +25,7 @@ class Block:
     targets: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     bytes: int = 0
+    cut: bool = False
 
     def add(self, other: Block) -> None:
         self.row = min(self.row, other.row)
@@ -31,6 +33,7 @@ class Block:
         self.targets += other.targets
         self.positions += other.positions
         self.bytes += other.bytes
+        self.cut |= other.cut
 
 
 def pieces(tokens: Sequence[int], length: int, row: int, size: int) -> list[Block]:

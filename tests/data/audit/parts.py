@@ -10,7 +10,6 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from pipeline.data.audit.audit import audit
 from pipeline.data.audit.subject import Subject
-from pipeline.data.encoding import encode_numbered
 from pipeline.sources.base import Source
 from pipeline.tasks.base import Task
 from pipeline.tasks.places import places_text
@@ -85,7 +84,7 @@ def subject_of(
     head = task.learn(raw, AutoConfig.from_pretrained(folder))
     encoded = {
         name: rows.map(
-            lambda batch, numbers: encode_numbered(task, batch, numbers, tokenizer, head),
+            lambda batch, numbers: _numbered(task.encode(batch, tokenizer, head), numbers),
             batched=True,
             with_indices=True,
             remove_columns=rows.column_names,
@@ -93,6 +92,11 @@ def subject_of(
         for name, rows in raw.items()
     }
     return Subject(task, head, tokenizer, source or Source(), raw, encoded)
+
+
+def _numbered(features: dict[str, Any], numbers: Sequence[int]) -> dict[str, Any]:
+    rows = [numbers[place] for place in features["row"]] if "row" in features else list(numbers)
+    return {**features, "row": rows}
 
 
 def findings(subject: Subject) -> list[dict[str, Any]]:
