@@ -156,6 +156,14 @@ class TextData(LightningDataModule):
         rows = Numbered(self.splits[split])
         return rows.__getitems__(list(range(min(count, len(rows)))))
 
+    def drawn(self, count: int) -> list[dict[str, Any]]:
+        """Encoded training rows that the seed draws, the same in every process; of a stream its first."""
+        if isinstance(self.training_batches, StreamedBatches):
+            return self.examples("train", count)
+        rows = Numbered(self.splits["train"])
+        order = np.random.default_rng(self.seed).permutation(len(rows))
+        return rows.__getitems__(order[:count].tolist())
+
     def first_rows(self, split: str, count: int) -> dict[str, list[Any]]:
         """The same of the rows of data: column -> values."""
         if split == "train" and isinstance(self.training_batches, StreamedBatches):

@@ -274,10 +274,13 @@ def _mixup(spec: RunSpec, model: Any, data: TextData) -> Any:
 
 
 def _fit(job: Work, trainer: Any) -> None:
+    from pipeline.launch.first_look import first_look
+
     last = job.run.last_checkpoint
     if last.exists():
         trainer.fit(job.module, datamodule=job.data, ckpt_path=str(last), weights_only=True)
         return
+    first_look(job, trainer.strategy.root_device)
     if job.spec.trainer.evaluate_first and job.data.validation_names:
         trainer.validate(job.module, datamodule=job.data, verbose=False)
     trainer.fit(job.module, datamodule=job.data)

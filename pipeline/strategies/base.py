@@ -18,7 +18,7 @@ from pipeline.strategies.rates import (
 )
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from pipeline.strategies.cuts import Cut
 
@@ -54,6 +54,17 @@ class Strategy:
         Raises BadInput where the model has nothing that this strategy can train.
         """
         raise NotImplementedError
+
+    def start(self, model: "nn.Module", batches: "Sequence[Mapping[str, Tensor]]") -> None:
+        """Set new weights of the adapted ``model`` by what it makes of training examples, before a run's first step.
+
+        batches: inputs of the model, the same in every process; empty unless ``starts_with`` asks for some.
+        """
+
+    @property
+    def starts_with(self) -> int:
+        """How many training examples :meth:`start` looks at."""
+        return 0
 
     def parameter_groups(self, model: "nn.Module", weight_decay: float) -> list[dict[str, Any]]:
         """Optimizer groups of the trained parameters; no weight decay on biases and norms.

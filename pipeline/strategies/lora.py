@@ -1,6 +1,6 @@
 """LoRA and its variants: low-rank updates of chosen Linear modules, with a head that is trained in full."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -10,10 +10,13 @@ from pipeline.errors import BadInput, Problem
 from pipeline.strategies.base import Strategy
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Rank = Annotated[int, Field(ge=1)]
 Alpha = Annotated[float, Field(gt=0)]
+
+# Training examples by whose activations eva begins.
+EVA_EXAMPLES = 1_024
 
 
 @component
@@ -38,8 +41,9 @@ class Lora(Strategy):
     # Train the length of each column of a weight apart from its direction (DoRA, Liu et al. 2024, arXiv:2402.09353).
     use_dora: bool = False
     # What A and B start as. default: B is zero. pissa: the largest singular vectors of the weight (Meng et al. 2024,
-    # arXiv:2404.02948). olora: the first columns of its QR decomposition (Büyükakyüz 2024, arXiv:2406.01775).
-    init: Literal["default", "pissa", "olora"] = "default"
+    # arXiv:2404.02948). olora: the first columns of its QR decomposition (Büyükakyüz 2024, arXiv:2406.01775). eva: A is
+    # made of the directions in which the module's inputs vary most (Paischer et al. 2024, arXiv:2410.07170).
+    init: Literal["default", "pissa", "olora", "eva"] = "default"
     # Learning rate of B in terms of that of A (LoRA+, Hayou et al. 2024, arXiv:2402.12354, who recommend 16 with a
     # lower rate for A). null: the same.
     loraplus_lr_ratio: Annotated[float, Field(gt=0)] | None = None
@@ -47,14 +51,21 @@ class Lora(Strategy):
 
     @model_validator(mode="after")
     def _starts_as_the_model(self) -> "Lora":
+        if self.init == "eva" and self.rank_pattern:
+            raise ValueError("init: eva gives every module the same rank: no rank_pattern")
         # What is saved of them is their difference from the start, which DoRA's lengths do not add up to.
-        if self.use_dora and self.init != "default":
+        if self.use_dora and self._decomposes:
             raise ValueError(f"use_dora: true does not go together with init: {self.init}, but with default")
         return self
 
+    @property
+    def _decomposes(self) -> bool:
+        """Whether A and B begin as a part of the weights, which is taken out of them."""
+        return self.init in ("pissa", "olora")
+
     def adapt(self, model: "nn.Module") -> "nn.Module":
         """Raises BadInput, with the names there are, where a name is no Linear module of the backbone."""
-        from peft import LoraConfig
+        from peft import EvaConfig, LoraConfig
         from transformers.pytorch_utils import Conv1D
 
         from pipeline.strategies import decomposed, peft_models
@@ -79,15 +90,26 @@ class Lora(Strategy):
             use_dora=self.use_dora,
             # Weights that are not there cannot be decomposed; how many there will be does not depend on it.
             init_lora_weights=True if self.init == "default" or on_meta else self.init,
+            eva_config=EvaConfig(rho=1.0) if self.init == "eva" and not on_meta else None,
             # GPT-2's modules hold their weights transposed.
             fan_in_fan_out=all(transposed),
             # New words mean nothing yet, and nothing else could teach the model what they mean.
             trainable_token_indices=added_rows(model),  # type: ignore[arg-type]
         )
         adapted = peft_models.wrapped(model, config)
-        if self.init != "default" and not on_meta:
+        if self._decomposes and not on_meta:
             decomposed.remember_start(adapted)
         return adapted
+
+    @property
+    def starts_with(self) -> int:
+        return EVA_EXAMPLES if self.init == "eva" else 0
+
+    def start(self, model: "nn.Module", batches: "Sequence[Mapping[str, Tensor]]") -> None:
+        from pipeline.strategies.activations import initialise
+
+        if self.init == "eva":
+            initialise(model, batches, self.r)
 
     def _by_module(self, model: "nn.Module", modules: "dict[str, nn.Module]", key: str) -> dict[str, Any]:
         """``rank_pattern`` or ``alpha_pattern`` by the full names of the modules that it is about."""
@@ -124,6 +146,6 @@ class Lora(Strategy):
         from pipeline.strategies import decomposed, peft_models
 
         files = peft_models.save(model, folder)
-        if self.init != "default":
+        if self._decomposes:
             decomposed.save_as_plain(model, folder)
         return files

@@ -27,6 +27,7 @@ def wrapped(model: Any, config: PeftConfig) -> nn.Module:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Of PEFT's own use of transformers.
+        warnings.filterwarnings("ignore", ".*eva initialization used with low_cpu_mem_usage.*")
         return get_peft_model(model, config)
 
 

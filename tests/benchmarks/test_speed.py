@@ -50,7 +50,7 @@ def test_an_unknown_case_is_refused(capsys: pytest.CaptureFixture):
 
 
 @pytest.mark.slow
-def test_all_sides_train(tmp_path):
+def test_all_sides_train(tmp_path, warm):
     output = tmp_path / "speed.json"
     words = ["--cases", "frozen", "--rows", "64", "--threads", "1", "--output", str(output)]
     try:
