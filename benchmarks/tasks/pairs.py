@@ -42,6 +42,16 @@ _WRITING = (
     "data.limit=1000",
     "data.split.validation=0.05",
 )
+# Trainer computes the logits of a whole batch at once, which are 20 GB for 128 long conversations.
+_LITTLE_WRITING = (
+    "model=smollm2",
+    "trainer.max_epochs=1",
+    "trainer.batch_size=8",
+    "trainer.evaluation_batch_size=32",
+    "task.generate_in_validation=false",
+    "data.limit=400",
+    "data.split.validation=0.05",
+)
 _LOSS = {"loss": False}
 
 PAIRS = {
@@ -220,7 +230,7 @@ PAIRS = {
                 "task=instruction_tuning",
                 *_files("gsm8k"),
                 "data.columns={prompt:question,response:answer}",
-                *_WRITING,
+                *_LITTLE_WRITING,
                 "task.max_length=384",
                 "task.generation.max_new_tokens=128",
             ),
