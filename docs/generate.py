@@ -120,6 +120,14 @@ def speed() -> str:
     return _table(COLUMNS, table(result["runs"]))
 
 
+def matrix_share() -> str:
+    """The recorded share of the machine's matrix rate that training reaches."""
+    from benchmarks.matrix_share import COLUMNS, table
+
+    result = json.loads((ROOT / "benchmarks/results/matrix_share.json").read_text(encoding="utf-8"))
+    return _table(COLUMNS, table(result["runs"]))
+
+
 def stages() -> str:
     """What the recorded comparison says of the shipped chain and of those that leave out some of it."""
     from benchmarks.stages import COLUMNS, table
@@ -173,7 +181,20 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 SCALE = (scale_memory, scale_network, scale_time, scale_trials)
-ALL = (commands, few_shot, groups, models, options, pairs, quality, speed, stages, tested, *SCALE)
+ALL = (
+    commands,
+    few_shot,
+    groups,
+    matrix_share,
+    models,
+    options,
+    pairs,
+    quality,
+    speed,
+    stages,
+    tested,
+    *SCALE,
+)
 TABLES = {made.__name__: made for made in ALL}
 
 

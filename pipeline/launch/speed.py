@@ -65,12 +65,13 @@ def matrix_rate(machine: Machine) -> float:
     key = [_FORMAT, name, machine.accelerator, machine.precision, machine.threads, torch.__version__]
 
     def measure(path: Path) -> None:
-        path.write_text(json.dumps({"machine": key, "flops_per_second": _measured(machine)}))
+        path.write_text(json.dumps({"machine": key, "flops_per_second": measured_rate(machine)}))
 
     return json.loads(entry("speed", digest(key), measure).read_text())["flops_per_second"]
 
 
-def _measured(machine: Machine) -> float:
+def measured_rate(machine: Machine) -> float:
+    """The same, measured now."""
     import torch
 
     dtype = {"32": torch.float32, "bf16": torch.bfloat16, "16": torch.float16}[machine.precision]

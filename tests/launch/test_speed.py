@@ -45,7 +45,7 @@ def test_a_machine_is_measured_once(tmp_path: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HYDRATUNE_CACHE", str(tmp_path))
     measured = speed.matrix_rate(MACHINE)
     assert measured > 1e8
-    monkeypatch.setattr(speed, "_measured", lambda _: pytest.fail("measured again"))
+    monkeypatch.setattr(speed, "measured_rate", lambda _: pytest.fail("measured again"))
     assert speed.matrix_rate(MACHINE) == measured
     two = Machine("cpu", 2, "32", None, 1)
     assert speed.tokens_per_second(1000, two) == pytest.approx(2 * speed.SHARE * measured / 1000)
