@@ -279,3 +279,21 @@ def test_a_refused_combination_is_refused_where_it_is_composed() -> None:
     (problem,) = raised.value.problems
     assert problem.what == "model=marian_en_de has no head for task=text_classification"
     assert "bert_base" in problem.allowed and "t5_small" in problem.allowed
+
+
+@pytest.mark.parametrize(
+    ("task", "family"), [(task, next(f for t, f, s in ALLOWED if (t, s) == (task, "lora"))) for task in TASKS]
+)
+def test_lora_can_begin_with_what_a_model_reads_in_every_task(task: str, family: str, folders: Any) -> None:
+    spec = spec_of(task, family, "lora", folders(family))
+    strategy: Any = dataclasses.replace(spec.strategy, init="eva", r=2)  # type: ignore[call-arg]
+    prepared = prepare(task=spec.task, checkpoint=spec.model, source=spec.data, strategy=strategy)
+    folder = prepared.checkpoint["folder"]
+    rows = list(load_splits(prepared.folder, "encoded")["train"].take(8))
+    inputs = spec.task.forward_inputs(spec.task.collate(rows, spec.model.tokenizer(folder)))
+    model: Any = strategy.adapt(spec.task.load(spec.model, folder, prepared.head)[0])
+    strategy.start(model, [inputs])
+    directions = [weight for name, weight in model.named_parameters() if ".lora_A." in name]
+    assert directions
+    for found in directions:
+        torch.testing.assert_close(found @ found.T, torch.eye(2), atol=1e-2, rtol=0.0)

@@ -18,9 +18,9 @@ def first_look(job: Work, device: torch.device) -> None:
     from pipeline.launch.work import is_sharded
 
     strategy, where = job.spec.strategy, torch.device("cpu") if is_sharded(job) else device
-    if not strategy.starts_with:
+    if not strategy.looks_at:
         return
-    rows, size = job.data.drawn(strategy.starts_with), job.spec.trainer.evaluation_batch_size
+    rows, size = job.data.drawn(strategy.looks_at), job.spec.trainer.evaluation_batch_size
     inputs = [
         job.spec.task.forward_inputs(job.data.collate(rows[first : first + size])["inputs"])
         for first in range(

@@ -58,11 +58,11 @@ class Strategy:
     def start(self, model: "nn.Module", batches: "Sequence[Mapping[str, Tensor]]") -> None:
         """Set new weights of the adapted ``model`` by what it makes of training examples, before a run's first step.
 
-        batches: inputs of the model, the same in every process; empty unless ``starts_with`` asks for some.
+        batches: inputs of the model, the same in every process; of ``looks_at`` examples.
         """
 
     @property
-    def starts_with(self) -> int:
+    def looks_at(self) -> int:
         """How many training examples :meth:`start` looks at."""
         return 0
 

@@ -77,6 +77,8 @@ class Lora(Strategy):
         if self.init == "olora" and any(transposed):
             what = f"the weights of {type(model).__name__} are transposed, which PEFT's olora does not know"
             raise BadInput(Problem("strategy.init", what, "default, pissa"))
+        if self.init == "eva":
+            self._check_widths(modules)
         on_meta = any(weight.is_meta for weight in model.parameters())
         config = LoraConfig(
             r=self.r,
@@ -101,8 +103,21 @@ class Lora(Strategy):
             decomposed.remember_start(adapted)
         return adapted
 
+    def _check_widths(self, modules: "dict[str, nn.Module]") -> None:
+        """There are no more directions than a module's inputs are wide."""
+        from transformers.pytorch_utils import Conv1D
+
+        widths = {
+            name: int(module.nx if isinstance(module, Conv1D) else module.in_features)  # type: ignore[arg-type]
+            for name, module in modules.items()
+        }
+        narrowest = min(widths, key=widths.__getitem__)
+        if self.r > widths[narrowest]:
+            what = f"eva looks for {self.r} directions, and what {narrowest} reads has {widths[narrowest]}"
+            raise BadInput(Problem("strategy.r", what, f"1 to {widths[narrowest]}"))
+
     @property
-    def starts_with(self) -> int:
+    def looks_at(self) -> int:
         return EVA_EXAMPLES if self.init == "eva" else 0
 
     def start(self, model: "nn.Module", batches: "Sequence[Mapping[str, Tensor]]") -> None:

@@ -65,9 +65,13 @@ def test_a_holds_the_principal_directions_of_the_inputs(family: str, name: str) 
 
 
 def test_what_a_batch_cannot_show_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadInput, match="looks for 200 directions"):
-        strategy = Lora(modules=["query"], r=200, init="eva")
-        strategy.start(strategy.adapt(families.classifier("bert")), batches(2))
+    for family, name in (("bert", "query"), ("gpt2", "c_attn")):
+        with pytest.raises(BadInput, match=r"looks for 200 directions, and what .* reads has 32") as raised:
+            Lora(modules=[name], r=200, init="eva").adapt(families.classifier(family).to("meta"))
+        assert raised.value.problems[0].allowed == "1 to 32"
+    with pytest.raises(BadInput, match=r"looks for 20 directions, and a batch .* has 17 tokens"):
+        strategy = Lora(modules=["query"], r=20, init="eva")
+        strategy.start(strategy.adapt(families.classifier("bert")), batches(1, rows=2))
     monkeypatch.setattr(activations, "MOST", 2)
     with pytest.raises(BadInput, match="have not settled after 2 batches"):
         strategy = Lora(modules=["query"], r=RANK, init="eva")
@@ -77,5 +81,5 @@ def test_what_a_batch_cannot_show_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 def test_ranks_are_equal_and_only_weights_that_are_taken_apart_exclude_dora() -> None:
     with pytest.raises(ValueError, match="no rank_pattern"):
         Lora(modules=["query"], init="eva", rank_pattern={"query": 4})
-    assert Lora(modules=["query"], init="eva", use_dora=True).starts_with == 1_024
-    assert Lora(modules=["query"]).starts_with == 0
+    assert Lora(modules=["query"], init="eva", use_dora=True).looks_at == 1_024
+    assert Lora(modules=["query"]).looks_at == 0
