@@ -17,7 +17,7 @@ EXPECTED = {
     "data": 10,
     "data/template": 7,
     "debug": 4,
-    "experiment": 2,
+    "experiment": 3,
     "hardware": 5,
     "hydra/launcher": 3,
     "logger": 5,
