@@ -39,10 +39,12 @@ def overrides(strategy: str, seed: int, rows: int | None, threads: int | None) -
     """What a run of the comparison is started with; everything else is the program's default.
 
     float32 on the CPU, because `auto` would be bf16 on some machines and Trainer's default is float32. The head is that
-    of transformers, which Trainer's side has too.
+    of transformers, which Trainer's side has too, and learns as fast as the rest, as everything does in Trainer.
     """
     chosen = ["model=bert", f"strategy={strategy}", "task.pooling=null", f"seed={seed}", "logger=none"]
     chosen += ["hardware=cpu", "hardware.precision=32"]
+    chosen += ["strategy.head_rate=1"] if strategy in ("full", "lora") else []
+    chosen += ["strategy.learning_rate=5e-5"] if strategy == "full" else []
     chosen += [f"data.limit={rows}"] if rows else []
     return chosen + ([f"hardware.threads={threads}"] if threads else [])
 

@@ -34,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     options = _parse(arguments)
     combinations = [(strategy, seed) for strategy in options.strategies for seed in options.seeds]
-    given = {pair: overrides(*pair, options.rows, options.threads) for pair in combinations}
+    given = {
+        pair: [*overrides(*pair, options.rows, options.threads), "trainer.max_epochs=1"]
+        for pair in combinations
+    }
     jobs = {pair: job_of(given[pair]) for pair in combinations}
     splits = DatasetDict.load_from_disk(jobs[combinations[0]].rows)
     result = _begin(options, jobs, splits)

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +43,32 @@ def hf_trainer(job: Job) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         given, result = Path(folder, "job.json"), Path(folder, "result.json")
         given.write_text(json.dumps(asdict(job)))
-        seconds = process(["benchmarks.hf_trainer", str(given), str(result)], threads=job.threads)
-        return {**json.loads(result.read_text()), "seconds": seconds}
+        took = used(["benchmarks.hf_trainer", str(given), str(result)], threads=job.threads)
+        return {**json.loads(result.read_text()), "seconds": took.seconds, "cpu_seconds": took.cpu_seconds}
 
 
 def process(arguments: Sequence[str], threads: int | None = None) -> float:
     """Seconds that a module took as a process of its own. Raises RuntimeError with its last output."""
-    return measured(arguments, threads)[0]
+    return used(arguments, threads).seconds
 
 
 def measured(arguments: Sequence[str], threads: int | None = None) -> tuple[float, int]:
     """Seconds, and bytes of memory of the largest of its processes. Raises RuntimeError with its last output."""
+    took = used(arguments, threads)
+    return took.seconds, took.memory
+
+
+@dataclass(frozen=True)
+class Used:
+    """By a process and those that it waited for: seconds, of the clock and of processors; bytes of the largest one."""
+
+    seconds: float
+    cpu_seconds: float
+    memory: int
+
+
+def used(arguments: Sequence[str], threads: int | None = None) -> Used:
+    """What a module used as a process of its own. Raises RuntimeError with its last output."""
     found = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(found), "HF_HUB_OFFLINE": "1"}
     environment |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
@@ -70,4 +85,4 @@ def measured(arguments: Sequence[str], threads: int | None = None) -> tuple[floa
             said.seek(0)
             last = said.read().decode(errors="replace")[-4000:]
             raise RuntimeError(f"python -m {' '.join(arguments)} failed:\n{last}")
-    return seconds, usage.ru_maxrss * _MAXRSS
+    return Used(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _MAXRSS)

@@ -135,7 +135,9 @@ def overrides(pair: Pair, data: Path, seed: int, options: argparse.Namespace, ne
     chosen = list(pair.overrides)
     for name, place in places.items():
         chosen = [word.replace(name, place) for word in chosen]
-    chosen += ["strategy=full", f"seed={seed}", "logger=none", f"hardware={options.hardware}"]
+    # One learning rate for everything is what the scripts have.
+    chosen += ["strategy=full", "strategy.learning_rate=5e-5", "strategy.head_rate=1"]
+    chosen += [f"seed={seed}", "logger=none", f"hardware={options.hardware}"]
     chosen += [f"hardware.precision={options.precision}"]
     chosen += [f"trainer.group_by_length={str(options.batches == 'grouped').lower()}"]
     return chosen + ([f"hardware.threads={options.threads}"] if options.threads else [])

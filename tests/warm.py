@@ -34,7 +34,7 @@ from pathlib import Path
 READ_EARLY = ("CUDA", "HF_", "LD_", "MKL_", "OMP_", "PYTHON", "TRANSFORMERS_")
 # What is run warm by `-m`, and by `-I` where the warm Python has that flag.
 MODULES = ("pipeline.", "benchmarks.", "submitit.core._submit", "tests.launch.", "torch.distributed.run")
-SCRIPTS = ("reload.py",)
+SCRIPTS = ("reload.py", "reload_server.py")
 # Variables: the Python that reloads models, and a file for the number of the process.
 RELOADER, PROCESS = "TESTS_RELOADER", "TESTS_PROCESS"
 LIBRARIES = [

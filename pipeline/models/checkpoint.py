@@ -57,6 +57,8 @@ class Checkpoint:
     heads: list[HeadName] | None = None
     # Names of the modules that LoRA adapts, or "all-linear".
     lora_modules: list[str] | str = "all-linear"
+    # The learning rate that suits full fine-tuning of it: the smaller the model, the higher.
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
     # Where short texts of a batch are filled up. null: where the tokenizer does. Models that number positions from
     # the first token on, as GPT-2, need right.
     padding_side: Literal["left", "right"] | None = None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from pipeline.runs import reload_server
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-3
 # Whose model a folder holds: what loads it.
 Loader = Literal["transformers", "peft", "onnx"]
-_RELOAD = Path(__file__).with_name("reload.py")
+_RELOAD, _SERVER = (Path(__file__).with_name(name) for name in ("reload.py", "reload_server.py"))
 
 
 class ModelDiffers(RuntimeError):
@@ -79,13 +85,9 @@ def verify(
             "trust": _is_ours(folder, code),
         }
         batch.with_suffix(".json").write_text(json.dumps(request), encoding="utf-8")
-        done = subprocess.run(
-            [fresh_python(), "-I", str(_RELOAD), str(folder), str(batch), str(output)],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode != 0:
-            raise ModelDiffers(f"{folder} does not load in a fresh process:\n{done.stderr.strip()[-2_000:]}")
+        code, said = _reload([str(folder), str(batch), str(output)])
+        if code != 0:
+            raise ModelDiffers(f"{folder} does not load in a fresh process:\n{said.strip()[-2_000:]}")
         found = load_file(output)
         if found.keys() != expected.keys():
             raise ModelDiffers(f"{folder} computes {sorted(found)}, the trained model {sorted(expected)}")
@@ -96,6 +98,32 @@ def verify(
             f"allowed is {TOLERANCE:.0e}"
         )
     return difference
+
+
+def _reload(words: list[str]) -> tuple[int, str]:
+    """Run reload.py in a fresh process; its exit code, and what it said."""
+    if place := os.environ.get(reload_server.PLACE):
+        # One that is gone is done without.
+        with contextlib.suppress(OSError, ValueError):
+            return reload_server.ask(place, words)
+    done = subprocess.run([fresh_python(), "-I", str(_RELOAD), *words], capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+@cache
+def serve_reloads() -> None:
+    """From now on, jobs that are given this process's environment do not wait for imports when they reload."""
+    folder = tempfile.TemporaryDirectory()
+    server = subprocess.Popen(
+        [fresh_python(), "-I", str(_SERVER), folder.name],
+        stdin=subprocess.PIPE,  # It ends with us, who hold the other end.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal is not for it.
+    )
+    os.environ[reload_server.PLACE] = f"{folder.name}/socket"
+    for at_end in (folder.cleanup, server.wait, server.kill):
+        atexit.register(at_end)
 
 
 def _is_ours(folder: Path, code: Path | None) -> bool:

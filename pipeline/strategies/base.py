@@ -1,7 +1,7 @@
 """What a tuning strategy is: which parameters are trained, and what of them is saved."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from pipeline.strategies.cuts import Cut
 
+HeadRate = Literal["auto"] | Annotated[float, Field(gt=0)]
+# Random weights have further to go than pretrained ones; docs/decisions.md says what it brings.
+HEAD_RATE = 10.0
+
 
 @component
 class Strategy:
@@ -30,8 +34,8 @@ class Strategy:
     # The learning rate that suits this strategy; optimizer.lr takes it unless set.
     learning_rate: Annotated[float, Field(gt=0)]
 
-    # What the learning rate of the new head is multiplied by.
-    head_rate: Annotated[float, Field(gt=0)] = 1.0
+    # What the learning rate of the new head is multiplied by. auto: HEAD_RATE, where there is one.
+    head_rate: HeadRate = 1.0
     # Learning rates of weights by their names; of several that fit the first counts.
     rates: tuple[Rate, ...] = ()
     # Regular expressions for names of weights that are not decayed, beside norms and biases.
@@ -90,8 +94,11 @@ class Strategy:
         if self.head_rate == 1:
             return {}
         head = head_parameters(model)
+        if self.head_rate == "auto":
+            return dict.fromkeys(head, HEAD_RATE)
         if not head:
-            raise BadInput(Problem("strategy.head_rate", f"{type(model).__name__} has no new head", "1.0"))
+            what = f"{type(model).__name__} has no new head"
+            raise BadInput(Problem("strategy.head_rate", what, "auto, or 1.0"))
         return dict.fromkeys(head, self.head_rate)
 
     def labels(self, model: "nn.Module") -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from pipeline.component import component
-from pipeline.strategies.base import Strategy
+from pipeline.strategies.base import HeadRate, Strategy
 from pipeline.strategies.rates import head_parameters
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @component
 class Full(Strategy):
-    """Every weight is trained, with the learning rate of Devlin et al. (2019, appendix A.3) by default.
+    """Every weight is trained, by default with the learning rate that suits the model.
 
     With ``layer_decay`` what follows the layers (final norm, pooler, head) has the learning rate itself, each layer
     that of the one above it times ``layer_decay``, the embeddings the lowest one (as for ELECTRA, Clark et al. 2020,
@@ -29,6 +29,7 @@ class Full(Strategy):
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    head_rate: HeadRate = "auto"
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     # "epoch", or a number of optimizer steps. null: everything is trained from the start.
     unfreeze_every: Literal["epoch"] | Annotated[int, Field(ge=1)] | None = None

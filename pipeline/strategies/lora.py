@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem
-from pipeline.strategies.base import Strategy
+from pipeline.strategies.base import HeadRate, Strategy
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,7 +32,7 @@ class Lora(Strategy):
     modules: list[str] | str
     r: Rank = 8
     alpha: Alpha = 16
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     # Other ranks and alphas for some of the modules, by names as in `modules`; of several that fit, the first.
     rank_pattern: dict[str, Rank] = Field(default_factory=dict)
     alpha_pattern: dict[str, Alpha] = Field(default_factory=dict)
@@ -47,7 +47,10 @@ class Lora(Strategy):
     # Learning rate of B in terms of that of A (LoRA+, Hayou et al. 2024, arXiv:2402.12354, who recommend 16 with a
     # lower rate for A). null: the same.
     loraplus_lr_ratio: Annotated[float, Field(gt=0)] | None = None
+    # Compute a module and its update in one piece: the same numbers but for rounding, sooner.
+    fused: bool = True
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    head_rate: HeadRate = "auto"
 
     @model_validator(mode="after")
     def _starts_as_the_model(self) -> "Lora":
@@ -68,7 +71,7 @@ class Lora(Strategy):
         from peft import EvaConfig, LoraConfig
         from transformers.pytorch_utils import Conv1D
 
-        from pipeline.strategies import decomposed, peft_models
+        from pipeline.strategies import decomposed, low_rank, peft_models
         from pipeline.strategies.parts import added_rows, head_names
         from pipeline.strategies.targets import chosen
 
@@ -101,7 +104,7 @@ class Lora(Strategy):
         adapted = peft_models.wrapped(model, config)
         if self._decomposes and not on_meta:
             decomposed.remember_start(adapted)
-        return adapted
+        return low_rank.fuse(adapted) if self.fused else adapted
 
     def _check_widths(self, modules: "dict[str, nn.Module]") -> None:
         """There are no more directions than a module's inputs are wide."""

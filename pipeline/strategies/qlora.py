@@ -36,6 +36,7 @@ class QLora(Lora):
     quant_type: Literal["nf4", "fp4"] = "nf4"
     # Quantise the scales of 4-bit weights too.
     double_quant: bool = True
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
 
     @model_validator(mode="after")

@@ -11,15 +11,18 @@ from pipeline.errors import Problem
 
 Count = Annotated[int, Field(ge=1)]
 
-# A run whose length is not given makes at least this many optimizer steps, within these bounds of epochs.
-AUTO_STEPS, AUTO_EPOCHS = 200, 100
+# A run whose length is not given ends with the epoch that reaches the first number of optimizer steps, or after so many
+# epochs if they reach the second number; small data are passed over until they do, within a bound.
+AUTO_STEPS, AUTO_EPOCHS = 1_000, 3
+AUTO_LEAST_STEPS, AUTO_MOST_EPOCHS = 200, 100
 
 
 @component
 class TrainerSpec:
     """The budget is whichever of epochs, steps, tokens and minutes is reached first."""
 
-    # Passes over the training data. null: as many as make 200 optimizer steps, at least 1 and at most 100.
+    # Passes over the training data. null: 1 where that makes 1,000 optimizer steps, else up to 3, or as many as make 200, at
+    # most 100.
     max_epochs: Count | None = None
     max_steps: Count | None = None
     # Tokens seen in training, padding not counted; rounded up to a whole optimizer step.
@@ -83,4 +86,6 @@ class TrainerSpec:
             return math.ceil(self.max_steps / steps_per_epoch)
         if self.max_tokens is not None or self.max_minutes is not None:
             return 1_000
-        return min(AUTO_EPOCHS, max(1, math.ceil(AUTO_STEPS / steps_per_epoch)))
+        wanted = min(AUTO_EPOCHS, math.ceil(AUTO_STEPS / steps_per_epoch))
+        least = min(AUTO_MOST_EPOCHS, math.ceil(AUTO_LEAST_STEPS / steps_per_epoch))
+        return max(wanted, least)

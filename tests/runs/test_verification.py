@@ -2,7 +2,11 @@
 
 import json
 import shutil
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from pipeline.runs import reload_server, verification
 from pipeline.runs.verification import TOLERANCE, ModelDiffers, outputs, verify
 
 TEXTS = ["a wonderful film", "dreadful"]
@@ -58,3 +63,42 @@ def test_another_tokenizer_is_noticed(saved: Path, finished: Path):
     path.write_text(json.dumps(content))
     with pytest.raises(ModelDiffers, match="tokenizer"):
         check(saved, finished / "model")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """Where one listens that has imported its libraries cold, as for a sweep."""
+    place = tmp_path / "socket"
+    begun = subprocess.Popen([sys.executable, "-I", verification._SERVER, tmp_path], stdin=subprocess.PIPE)
+    while not place.exists():
+        assert begun.poll() is None
+        time.sleep(0.05)
+    yield str(place)
+    begun.communicate(timeout=10)  # It ends with its standard input.
+    assert begun.returncode == 0
+
+
+@pytest.mark.slow
+def test_jobs_of_a_sweep_ask_one_that_has_imported_already(
+    server: str, saved: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(reload_server.PLACE, server)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("it is not asked"))
+    assert check(saved, finished / "model") <= 1e-6
+    # What is wrong is told as by a process of its own, and the next model is not concerned.
+    weights = load_file(saved / "model.safetensors")
+    bias = weights.pop("classifier.bias")
+    save_file(weights, saved / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelDiffers, match=r"weights do not fit.*classifier\.bias"):
+        check(saved, finished / "model")
+    save_file(weights | {"classifier.bias": bias}, saved / "model.safetensors", metadata={"format": "pt"})
+    with ThreadPoolExecutor(4) as several:
+        found = list(several.map(lambda _: check(saved, finished / "model"), range(4)))
+    assert max(found) <= 1e-6
+
+
+def test_where_nobody_answers_a_process_of_its_own_reloads(
+    saved: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(reload_server.PLACE, str(tmp_path / "gone"))
+    assert check(saved, finished / "model") <= 1e-6

@@ -65,7 +65,7 @@ def test_layers_decay_as_groups_made_by_hand() -> None:
         depth = int(layer[1]) + 1 if layer else 0 if "embeddings" in name else 3
         return LR * 0.5 ** (3 - depth)
 
-    trained = ours(Full(layer_decay=0.5))
+    trained = ours(Full(layer_decay=0.5, head_rate=1))
     same(trained, by_hand(rate))
     with pytest.raises(AssertionError):
         same(trained, by_hand(lambda name: LR))
@@ -102,11 +102,23 @@ def test_factors_multiply_and_a_rate_of_its_own_replaces_them() -> None:
     assert rules["bert.pooler.dense.weight"].factor is None and rules["bert.pooler.dense.weight"].lr == 1.0
 
 
-def test_nothing_set_is_what_it_always_was() -> None:
-    groups = Full().parameter_groups(families.classifier("bert"), 0.1)
+def test_a_new_head_learns_faster_than_what_is_pretrained_unless_it_is_told_otherwise() -> None:
+    model = families.classifier("bert")
+    rules = Full().rules(model)
+    assert {name: rule.factor for name, rule in rules.items() if rule.factor != 1} == {
+        "classifier.weight": 10,
+        "classifier.bias": 10,
+    }
+    assert Full().describe(model)["rates"] == "head × 10; others × 1"
+    # What predicts words was pretrained.
+    assert Full().factors(families.random_model("gpt2", "AutoModelForCausalLM")) == {}
+
+
+def test_one_rate_for_everything_makes_two_groups() -> None:
+    groups = Full(head_rate=1).parameter_groups(families.classifier("bert"), 0.1)
     assert [group.keys() for group in groups] == [{"params", "weight_decay"}] * 2
     assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
-    assert Full().describe(families.classifier("bert")) == {}
+    assert Full(head_rate=1).describe(families.classifier("bert")) == {}
 
 
 def test_the_head_beside_an_adapter_is_found() -> None:
@@ -158,7 +170,7 @@ def test_a_rate_says_one_thing(keys: Any, said: str) -> None:
 
 def test_the_plan_names_what_learns_at_another_rate() -> None:
     model = families.classifier("bert")
-    assert Full(layer_decay=0.5).describe(model) == {
+    assert Full(layer_decay=0.5, head_rate=1).describe(model) == {
         "rates": "embeddings × 0.125; layer 1 × 0.25; layer 2 × 0.5; top, head × 1"
     }
     said = Full(head_rate=4, rates=(Rate(pattern="query", lr=1e-3),), no_decay=("word_emb",)).describe(model)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import torch
 
 from pipeline.errors import BadInput
 from pipeline.tasks.encoding import encode_texts, longest_input, pad
@@ -66,15 +67,21 @@ def test_what_is_not_text_is_refused() -> None:
 
 
 @pytest.mark.parametrize("multiple", [None, 8])
-def test_a_batch_is_padded_as_the_tokenizer_would(multiple: int | None) -> None:
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("pairs", [None, [LONG, "a film", "dull"]])
+def test_a_batch_is_padded_as_the_tokenizer_would(
+    multiple: int | None, side: str, pairs: list[str] | None
+) -> None:
     tokenizer = families.tokenizer()
+    tokenizer.padding_side = side
+    tokenizer._pad_token_type_id = 7
     texts = ["a good film", LONG, "dull"]
-    features = encode(texts)
+    features = encode(texts, pairs)
     rows = [{name: values[i] for name, values in features.items()} for i in range(3)]
     batch = pad(rows, tokenizer, multiple)
-    expected = tokenizer(texts, padding=True, pad_to_multiple_of=multiple, return_tensors="pt")
+    expected = tokenizer(texts, pairs, padding=True, pad_to_multiple_of=multiple, return_tensors="pt")
     assert batch.keys() == expected.keys()
-    assert all((batch[name] == expected[name]).all() for name in batch)
+    assert all(torch.equal(batch[name], expected[name]) for name in batch)
 
 
 def test_a_slow_tokenizer_notices_cuts_too() -> None:

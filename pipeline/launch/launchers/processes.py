@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.launch.launchers.base import Task, told
 from pipeline.launch.launchers.output import into_logs
 from pipeline.runs.directory import RunDirectory
+from pipeline.runs.verification import serve_reloads
 from pipeline.training import interruption
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def run_in_process(task: Task, run: RunDirectory, slot: Slot, abandoned: Callabl
     with _CHILDREN:
         if _FORKS:
             _PROCESSES.set_forkserver_preload(_PRELOADED)
+            serve_reloads()
         process = _PROCESSES.Process(target=_work, args=(task, str(run.folder), slot, dict(os.environ)))
         process.start()
     asked = False
