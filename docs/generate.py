@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     ROOT / "README.md",
-    *(ROOT / f"docs/{name}.md" for name in ("guide", "options", "models", "stages", "scale", "performance")),
+    *sorted(ROOT.glob("docs/*.md")),
 )
 sys.path.insert(0, str(ROOT))
 
@@ -83,6 +83,14 @@ def tested() -> str:
         all_of_them = len(able) == len(families)
         rows.append((page, "all of them" if all_of_them else ", ".join(able), ", ".join(with_it)))
     return _table(("task", "architectures", "strategies"), rows)
+
+
+def defaults() -> str:
+    """What a user gets who sets nothing, as benchmarks.defaults recorded it."""
+    from benchmarks.defaults import COLUMNS, table
+
+    result = json.loads((ROOT / "benchmarks/results/defaults.json").read_text(encoding="utf-8"))
+    return _table(COLUMNS, table(result["runs"]))
 
 
 def quality() -> str:
@@ -189,6 +197,7 @@ ALL = (
     models,
     options,
     pairs,
+    defaults,
     quality,
     speed,
     stages,

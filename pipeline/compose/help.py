@@ -135,6 +135,10 @@ def keys(text: str) -> Iterator[tuple[str, str, str, str]]:
         above = [*above, line.lstrip("# ").strip()] if line.lstrip().startswith("#") else []
 
 
+# What is a default of something else here, and where it is set.
+_SET_BY = {"learning_rate": "optimizer.lr"}
+
+
 def nearest_key(name: str) -> str:
     """The full key (``optimizer.lr``) of the default options whose last part ``name`` is, ends in or resembles."""
     found = {key: key for key in root_keys()}
@@ -144,6 +148,7 @@ def nearest_key(name: str) -> str:
             found = {
                 key: f"{group}.{key}" for indent, key, *_ in lines if not indent and key[0] != "_"
             } | found
+    found |= _SET_BY
     name = name.replace("-", "_").rpartition(".")[2]
     endings = sorted((key for key in found if name == key or name.endswith(f"_{key}")), key=len)
     return found.get(endings[-1] if endings else nearest(name, found), "")

@@ -1,8 +1,8 @@
 """Reloads models for the jobs of a sweep: a process that has imported transformers, and nothing of this program, forks.
 
-Run as `python -I reload_server.py FOLDER`: listens at FOLDER/socket until its standard input ends. A request is a line of
-JSON, the words for reload.py; its answer is one too, the exit code and what was said. Each is done by a process of its
-own, which is as it would be after its imports: what one loads never reaches another.
+Run as `python -I reload_server.py FOLDER`: listens at FOLDER/socket until its standard input ends. A request is a line
+of JSON, the words for reload.py; its answer is one too, the exit code and what was said. Each is done by a process of
+its own, which is as it would be after its imports: what one loads never reaches another.
 """
 
 import contextlib

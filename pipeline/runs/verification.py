@@ -85,8 +85,8 @@ def verify(
             "trust": _is_ours(folder, code),
         }
         batch.with_suffix(".json").write_text(json.dumps(request), encoding="utf-8")
-        code, said = _reload([str(folder), str(batch), str(output)])
-        if code != 0:
+        status, said = _reload([str(folder), str(batch), str(output)])
+        if status != 0:
             raise ModelDiffers(f"{folder} does not load in a fresh process:\n{said.strip()[-2_000:]}")
         found = load_file(output)
         if found.keys() != expected.keys():

@@ -1,8 +1,8 @@
 """A Linear module and its low-rank update in one piece of autograd: PEFT's numbers, with fewer passes over activations.
 
-``W x + b + scaling · B A dropout(x)`` written as modules is nine operations, each with a tensor of its own as wide as the
-activations, and as many in the backward pass. Here the update is added where the module's own product lies, and its share
-of the gradient of x where the frozen weight's share lies, both by the matrix product that computes it.
+``W x + b + scaling · B A dropout(x)`` written as modules makes a tensor as wide as the activations for each product,
+for the scaling and for the sum, and as many in the backward pass. Here the update is added where the module's own
+product lies, and its share of the gradient of x where the frozen weight's share lies, by the matrix product itself.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ class LowRankLinear(PeftLinear):
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if args or kwargs or self.disable_adapters or self.merged or len(self.active_adapters) != 1:
-            return super().forward(x, *args, **kwargs)  # type: ignore[no-any-return]
+            return super().forward(x, *args, **kwargs)
         name, base = self.active_adapters[0], self.base_layer
         if name not in self.lora_A:
-            return super().forward(x)  # type: ignore[no-any-return]
-        a, b = self.lora_A[name].weight, self.lora_B[name].weight
+            return super().forward(x)
+        a: Any = self.lora_A[name].weight
+        b: Any = self.lora_B[name].weight
         if not _plain(base, x, a, b):
-            return super().forward(x)  # type: ignore[no-any-return]
+            return super().forward(x)
         dropout = self.lora_dropout[name]
         dropped = dropout(x) if self.training and not isinstance(dropout, nn.Identity) else None
-        return _Updated.apply(x, dropped, base.weight, base.bias, a, b, self.scaling[name])  # type: ignore[no-any-return]
+        return _Updated.apply(x, dropped, base.weight, base.bias, a, b, self.scaling[name])
 
 
 def fuse(model: nn.Module) -> nn.Module:
@@ -88,8 +89,8 @@ class _Updated(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         read, inner, weight, a, b = ctx.saved_tensors
         of_x, of_dropped, _, _, of_a, of_b, _ = ctx.needs_input_grad
         with torch.autocast(gradient.device.type, enabled=False):

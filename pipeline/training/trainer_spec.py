@@ -21,8 +21,8 @@ AUTO_LEAST_STEPS, AUTO_MOST_EPOCHS = 200, 100
 class TrainerSpec:
     """The budget is whichever of epochs, steps, tokens and minutes is reached first."""
 
-    # Passes over the training data. null: 1 where that makes 1,000 optimizer steps, else up to 3, or as many as make 200, at
-    # most 100.
+    # Passes over the training data. null: 1 where that makes 1,000 optimizer steps, else up to 3, or as many as make
+    # 200, at most 100.
     max_epochs: Count | None = None
     max_steps: Count | None = None
     # Tokens seen in training, padding not counted; rounded up to a whole optimizer step.

@@ -21,7 +21,7 @@ def test_job_holds_the_settings_of_the_program(small_lora):
     assert (job.strategy, job.seed, job.lr, job.steps, job.threads) == ("lora", 3, 3e-4, 40, 1)
     # 6 % of 40 steps.
     assert job.warmup_steps == 2
-    assert job.lora == {"target_modules": ["query"], "r": 4, "lora_alpha": 16, "lora_dropout": 0.05}
+    assert job.lora == {"target_modules": ["query"], "r": 4, "lora_alpha": 16, "lora_dropout": 0.0}
     assert job.labels == ["negative", "positive"]
 
 

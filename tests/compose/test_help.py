@@ -91,7 +91,7 @@ def test_help_lists_what_the_commands_take(here):
         ("lr", "optimizer.lr"),
         ("num_train_epochs", "trainer.max_epochs"),
         ("per-device-train-batch-size", "trainer.batch_size"),
-        ("learning_rate", "strategy.learning_rate"),
+        ("learning_rate", "optimizer.lr"),
         ("optimizer.lr", "optimizer.lr"),
         ("seed", "seed"),
         ("frobnicate", ""),

@@ -44,6 +44,7 @@ def keys(tiny_bert: Path, folder: Path) -> list[str]:
         "hardware.threads=1",
         "logger=csv",
         "optimizer.lr=5e-3",
+        "strategy.head_rate=1",
         "trainer.batch_size=16",
         "trainer.max_epochs=4",
         f"paths.outputs={folder}/outputs",

@@ -95,7 +95,8 @@ def test_it_counts_rows_that_are_cut_short(small: list[str], tmp_path: Path, len
 def test_it_names_rates_averages_and_dropout(small: list[str], tmp_path: Path):
     words = [*small, f"paths.outputs={tmp_path}"]
     plain = Run.plan(words)
-    assert not {"rates", "unfreezing", "no decay", "dropout"} & plain.keys()
+    assert not {"unfreezing", "no decay", "dropout"} & plain.keys()
+    assert plain["rates"] == "others × 1; head × 10"
     told = Run.plan(
         [
             *words,
@@ -114,5 +115,5 @@ def test_it_names_rates_averages_and_dropout(small: list[str], tmp_path: Path):
     assert told["dropout"] == "0 everywhere in the model"
     (three, one), (four, best) = (re.findall(r"[\d.]+(?= MiB)", plan["checkpoint"]) for plan in (plain, told))
     assert one == best and float(four) == pytest.approx(float(three) * 4 / 3, abs=0.1)
-    lora = Run.plan([*words, "strategy=lora", "model.dropout=0.2"])
+    lora = Run.plan([*words, "strategy=lora", "strategy.dropout=0.05", "model.dropout=0.2"])
     assert lora["dropout"].endswith("in front of the strategy's updates 0.05 (strategy.dropout)")

@@ -24,7 +24,7 @@ def test_biases_and_norms_are_not_decayed() -> None:
 
 def test_a_group_without_parameters_is_left_out() -> None:
     model = nn.Linear(3, 2, bias=False)
-    assert [group["weight_decay"] for group in Full().parameter_groups(model, 0.1)] == [0.1]
+    assert [group["weight_decay"] for group in Full(head_rate=1).parameter_groups(model, 0.1)] == [0.1]
 
 
 def test_tied_and_running_values_are_part_of_a_checkpoint() -> None:
@@ -57,7 +57,7 @@ def test_every_shipped_strategy_states_the_defaults_of_its_class() -> None:
         strategy = pydoc.locate(values.pop("_target_"))
         assert isinstance(strategy, type) and issubclass(strategy, Strategy)
         # What suits the model comes from it.
-        if values["learning_rate"] == "${model.learning_rate}":
+        if values["learning_rate"] == "${oc.select:model.learning_rate,5e-5}":
             del values["learning_rate"]
         if values.get("modules") == "${model.lora_modules}":
             del values["modules"]

@@ -66,7 +66,7 @@ def test_it_starts_as_the_model_and_is_saved_for_the_original(
     torch.testing.assert_close(model(**inputs).logits, original(**inputs).logits, atol=1e-6, rtol=1e-5)
     train(model, strategy)
     logits = model(**inputs).logits
-    assert (logits - original(**inputs).logits).abs().max() > 1e-2
+    assert (logits - original(**inputs).logits).abs().max() > 1e-3
     strategy.save(model, str(tmp_path))
     loaded = peft.PeftModel.from_pretrained(copy.deepcopy(original), str(tmp_path)).eval()
     torch.testing.assert_close(loaded(**inputs).logits, logits, atol=1e-5, rtol=1e-5)
@@ -109,7 +109,7 @@ def test_dora_is_not_decomposed() -> None:
 
 
 def test_b_learns_faster() -> None:
-    strategy = Lora(modules=["query"], r=2, loraplus_lr_ratio=16)
+    strategy = Lora(modules=["query"], r=2, loraplus_lr_ratio=16, head_rate=1)
     model = strategy.adapt(bert())
     groups = strategy.parameter_groups(model, 0.1)
     scale = {id(weight): group.get("factor", 1) for group in groups for weight in group["params"]}
@@ -118,7 +118,7 @@ def test_b_learns_faster() -> None:
     assert {name for name in trained if scale[id(trained[name])] == 16} == {
         n for n in trained if "lora_B" in n
     }
-    plain = Lora(modules=["query"], r=2).parameter_groups(model, 0.1)
+    plain = Lora(modules=["query"], r=2, head_rate=1).parameter_groups(model, 0.1)
     assert not any("factor" in group for group in plain)
 
 

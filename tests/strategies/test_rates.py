@@ -109,7 +109,7 @@ def test_a_new_head_learns_faster_than_what_is_pretrained_unless_it_is_told_othe
         "classifier.weight": 10,
         "classifier.bias": 10,
     }
-    assert Full().describe(model)["rates"] == "head × 10; others × 1"
+    assert Full().describe(model)["rates"] == "others × 1; head × 10"
     # What predicts words was pretrained.
     assert Full().factors(families.random_model("gpt2", "AutoModelForCausalLM")) == {}
 
