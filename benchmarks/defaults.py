@@ -12,6 +12,7 @@ every run; --resume goes on from what is there. Overrides are for this program's
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -53,11 +54,15 @@ TEXT = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
-    result: dict[str, Any] = {
-        "stamp": stamp(),
-        "settings": {"rows": options.rows, "length": LENGTH, "overrides": options.overrides},
-        "runs": runs_of(options),
-    }
+    settings = {"rows": options.rows, "length": LENGTH, "overrides": options.overrides}
+    if options.resume and options.output.exists():
+        before = json.loads(options.output.read_text())["settings"]
+        if before != settings:
+            print(
+                f"{options.output} was measured with {before}, not {settings}; drop --resume", file=sys.stderr
+            )
+            raise SystemExit(2)
+    result: dict[str, Any] = {"stamp": stamp(), "settings": settings, "runs": runs_of(options)}
     known = {(run["set"], run["side"], run["seed"]) for run in result["runs"]}
     every = [(name, TFIDF, None) for name in options.sets]  # It draws nothing.
     every += [(name, side, seed) for seed, name, side in product(options.seeds, options.sets, SIDES)]
@@ -171,6 +176,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, help="at most so many rows of training and validation together")
     parser.add_argument("--sets", type=lambda text: text.split(","), default=list(SETS))
     options = parser.parse_intermixed_args(arguments)
+    if options.rows is not None and options.rows < 20:
+        parser.error(f"--rows: {options.rows} are too few to hold any out: at least 20")
     if wrong := [name for name in options.sets if name not in SETS]:
         parser.error(f"--sets: {', '.join(wrong)}: there are {', '.join(SETS)}")
     if missing := [folder for folder in FOLDERS if not (options.data / folder).is_dir()]:

@@ -50,10 +50,12 @@ def test_rows_are_cut_before_validation_is_held_out(tmp_path: Path):
 
 
 def test_unknown_sets_and_missing_folders_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    for words, said in (
+    wrong = (
         (["--sets", "trek6"], "trek6: there are movies"),
+        (["--rows", "-5"], "--rows: -5 are too few"),
         ([], "no glue_sst2, trec6, banking77 in"),
-    ):
+    )
+    for words, said in wrong:
         with pytest.raises(SystemExit) as left:
             defaults.main(["--data", str(tmp_path), *words])
         assert left.value.code == 2 and said in capsys.readouterr().err
@@ -93,4 +95,8 @@ def test_all_sides_score_the_same_rows(tmp_path: Path):
     assert "trec6" in output.with_suffix(".md").read_text()
     before = output.read_text()
     defaults.main([*asked, "--resume"])
+    assert json.loads(output.read_text())["runs"] == json.loads(before)["runs"]
+    # Runs of other rows do not go into one table.
+    with pytest.raises(SystemExit):
+        defaults.main([*asked, "--resume", "--rows", "40"])
     assert json.loads(output.read_text())["runs"] == json.loads(before)["runs"]
