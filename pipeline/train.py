@@ -42,6 +42,7 @@ def train(call: Call, folder: str | None) -> None:
     from pipeline.chain import prepare_chain, table
     from pipeline.reporting.audit import show_audit
     from pipeline.reporting.tables import show_best, show_pairs, show_paths, show_rows, show_scores
+    from pipeline.runs.verification import fork_reloads
     from pipeline.starting import work_on
     from pipeline.together import first_of_all, follow
 
@@ -55,6 +56,8 @@ def train(call: Call, folder: str | None) -> None:
             for (title, rows), ready in zip(chain.plans(), chain.ready, strict=True):
                 show_pairs(title, rows)
                 show_audit(ready.audit, lengths=False)
+            if all(ready.machine.world_size == 1 for ready in chain.ready):
+                fork_reloads()
             done = chain.work()
     run, metrics = done[-1]
     if metrics:  # processes other than the first have none

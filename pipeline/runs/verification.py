@@ -126,6 +126,19 @@ def serve_reloads() -> None:
         atexit.register(at_end)
 
 
+@cache
+def fork_reloads() -> None:
+    """From now on, runs of this process do not pay a second time for the imports of reloading. Linux only: elsewhere
+    libraries do not survive a fork. To be called before torch has computed anything."""
+    if reload_server.PLACE in os.environ or not sys.platform.startswith("linux"):
+        return
+    folder = tempfile.TemporaryDirectory()
+    held = reload_server.fork(folder.name)
+    os.environ[reload_server.PLACE] = f"{folder.name}/socket"
+    atexit.register(folder.cleanup)
+    atexit.register(os.close, held)
+
+
 def _is_ours(folder: Path, code: Path | None) -> bool:
     """Whether the code in the folder may be run, because this program has just written it there."""
     return code is not None and (folder / code.name).read_bytes() == code.read_bytes()

@@ -15,6 +15,8 @@ Count = Annotated[int, Field(ge=1)]
 # epochs if they reach the second number; small data are passed over until they do, within a bound.
 AUTO_STEPS, AUTO_EPOCHS = 1_000, 3
 AUTO_LEAST_STEPS, AUTO_MOST_EPOCHS = 200, 100
+# Many classes take more: a new head learns nothing of a class that it does not see.
+AUTO_STEPS_PER_CLASS = 5
 
 
 @component
@@ -22,7 +24,7 @@ class TrainerSpec:
     """The budget is whichever of epochs, steps, tokens and minutes is reached first."""
 
     # Passes over the training data. null: 1 where that makes 1,000 optimizer steps, else up to 3, or as many as make
-    # 200, at most 100.
+    # 200 and five a class, at most 100.
     max_epochs: Count | None = None
     max_steps: Count | None = None
     # Tokens seen in training, padding not counted; rounded up to a whole optimizer step.
@@ -78,8 +80,11 @@ class TrainerSpec:
             what = "needs the lengths of all texts beforehand, which data.streaming=true does not find out"
             yield Problem("trainer.batch_tokens", what, "null, or data.streaming=false")
 
-    def epochs(self, steps_per_epoch: int) -> int:
-        """Passes over the data: what is set, or what the rule for `max_epochs: null` gives."""
+    def epochs(self, steps_per_epoch: int, classes: int = 0) -> int:
+        """Passes over the data: what is set, or what the rule for `max_epochs: null` gives.
+
+        classes: that the task tells apart; 0 where it has none.
+        """
         if self.max_epochs is not None:
             return self.max_epochs
         if self.max_steps is not None:
@@ -87,5 +92,5 @@ class TrainerSpec:
         if self.max_tokens is not None or self.max_minutes is not None:
             return 1_000
         wanted = min(AUTO_EPOCHS, math.ceil(AUTO_STEPS / steps_per_epoch))
-        least = min(AUTO_MOST_EPOCHS, math.ceil(AUTO_LEAST_STEPS / steps_per_epoch))
-        return max(wanted, least)
+        least = max(AUTO_LEAST_STEPS, AUTO_STEPS_PER_CLASS * classes)
+        return max(wanted, min(AUTO_MOST_EPOCHS, math.ceil(least / steps_per_epoch)))

@@ -42,6 +42,15 @@ def test_large_data_is_passed_once():
     assert found.epochs == 1 and found.total_steps == found.steps_per_epoch == 3_125
 
 
+def test_many_classes_take_more_steps():
+    rows = {"train": 2_250, "test": 10}  # 71 steps an epoch
+    found = {
+        classes: of(rows=rows, head={"labels": list(range(classes))}).epochs for classes in (0, 40, 77, 200)
+    }
+    assert found == {0: 3, 40: 3, 77: 6, 200: 15}
+    assert of("trainer.max_epochs=2", rows=rows, head={"labels": list(range(77))}).epochs == 2
+
+
 @pytest.mark.usefixtures("of_ten_tokens")
 def test_a_budget_of_tokens():
     assert of("trainer.max_tokens=640").total_steps == 2  # 320 tokens a step

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -95,6 +96,40 @@ def test_jobs_of_a_sweep_ask_one_that_has_imported_already(
     with ThreadPoolExecutor(4) as several:
         found = list(several.map(lambda _: check(saved, finished / "model"), range(4)))
     assert max(found) <= 1e-6
+
+
+FORKING = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+from pipeline.runs import reload_server, verification
+
+verification.fork_reloads()
+place = Path(os.environ[reload_server.PLACE])
+while not place.exists():
+    time.sleep(0.01)
+subprocess.run = None
+from tests.runs.test_verification import check
+print(Path("/proc/self/task", str(os.getpid()), "children").read_text(), flush=True)
+print(check(Path(sys.argv[1]), Path(sys.argv[2])), flush=True)
+print(check(Path(sys.argv[1]), Path(sys.argv[2])), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a run is forked on Linux only")
+def test_a_run_by_itself_reloads_in_a_fork_that_ends_with_it(saved: Path, finished: Path):
+    words = [sys.executable, "-c", FORKING, str(saved), str(finished / "model")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    server, *differences = done.stdout.splitlines()
+    assert [float(number) <= 1e-6 for number in differences] == [True, True]
+    for _ in range(200):
+        if not Path("/proc", server.strip()).exists():
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("it outlives the run that it belongs to")
 
 
 def test_where_nobody_answers_a_process_of_its_own_reloads(
