@@ -68,7 +68,8 @@ def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
     if prepared.stream and not prepared.stream["whole"]:
         # Nobody knows how many rows there are: all steps are one epoch.
         per_epoch = trainer.max_steps or per_epoch
-    epochs = trainer.epochs(per_epoch, len(prepared.head.get("labels") or ()))
+    classes = len(prepared.head.get("labels") or ())
+    epochs = trainer.epochs(per_epoch, spec.strategy.least_steps, classes)
     limits = [epochs * per_epoch, trainer.max_steps]
     if trainer.max_tokens is not None:
         limits.append(_token_steps(spec, prepared, machine))

@@ -37,17 +37,17 @@ def ask(place: str, words: list[str]) -> tuple[int, str]:
     return code, said
 
 
-def fork(folder: str) -> int:
-    """Serve in a fork of this process; what it writes is lost. The other end of its standard input: it ends with that.
+def fork(folder: str) -> tuple[int, int]:
+    """Serve in a fork of this process; what it writes is lost. Its number, and the other end of its standard input.
 
     To be called before torch has computed anything, because the threads of OpenMP do not survive a fork.
     """
     _import()
     heard, held = os.pipe()
     gc.freeze()  # What is collected in neither process stays shared by both.
-    if os.fork():
+    if server := os.fork():
         os.close(heard)
-        return held
+        return server, held
     try:
         os.setsid()  # Ctrl-C in the terminal is not for it.
         for number in (signal.SIGINT, signal.SIGTERM):

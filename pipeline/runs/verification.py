@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -133,10 +134,20 @@ def fork_reloads() -> None:
     if reload_server.PLACE in os.environ or not sys.platform.startswith("linux"):
         return
     folder = tempfile.TemporaryDirectory()
-    held = reload_server.fork(folder.name)
+    server, held = reload_server.fork(folder.name)
     os.environ[reload_server.PLACE] = f"{folder.name}/socket"
-    atexit.register(folder.cleanup)
-    atexit.register(os.close, held)
+
+    owner = os.getpid()
+
+    def end() -> None:
+        if os.getpid() != owner:
+            return
+        os.kill(server, signal.SIGKILL)
+        os.waitpid(server, 0)  # Its time is part of ours.
+        os.close(held)
+        folder.cleanup()
+
+    atexit.register(end)
 
 
 def _is_ours(folder: Path, code: Path | None) -> bool:

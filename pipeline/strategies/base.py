@@ -44,6 +44,9 @@ class Strategy:
     # The kinds of head (`pipeline.models.heads`) with which there is something to train. None: with any.
     heads: ClassVar[tuple[str, ...] | None] = None
 
+    # Optimizer steps that small data are trained for where no length is given.
+    least_steps: ClassVar[int] = 200
+
     # Whether it works on weights that are cut over processes (hardware.sharding).
     shardable: ClassVar[bool] = True
 

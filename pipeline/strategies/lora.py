@@ -1,7 +1,7 @@
 """LoRA and its variants: low-rank updates of chosen Linear modules, with a head that is trained in full."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,9 @@ class Lora(Strategy):
     Each chosen module's output gets ``(alpha / r) * B A x`` added, of which only A and B are trained. What
     lies outside the backbone is new or belongs to the task: it is trained in full and saved with the adapter.
     """
+
+    # Its steps are cheaper and move less.
+    least_steps: ClassVar[int] = 300
 
     # Names of modules, in full or their last parts (`query`, `attn.Wqkv`), or regular expressions for full names;
     # all-linear: all of the backbone.

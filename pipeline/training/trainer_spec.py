@@ -12,9 +12,8 @@ from pipeline.errors import Problem
 Count = Annotated[int, Field(ge=1)]
 
 # A run whose length is not given ends with the epoch that reaches the first number of optimizer steps, or after so many
-# epochs if they reach the second number; small data are passed over until they do, within a bound.
-AUTO_STEPS, AUTO_EPOCHS = 1_000, 3
-AUTO_LEAST_STEPS, AUTO_MOST_EPOCHS = 200, 100
+# epochs if they reach what its strategy takes at least; small data are passed over until they do, within a bound.
+AUTO_STEPS, AUTO_EPOCHS, AUTO_MOST_EPOCHS = 1_000, 3, 100
 # Many classes take more: a new head learns nothing of a class that it does not see.
 AUTO_STEPS_PER_CLASS = 5
 
@@ -24,7 +23,7 @@ class TrainerSpec:
     """The budget is whichever of epochs, steps, tokens and minutes is reached first."""
 
     # Passes over the training data. null: 1 where that makes 1,000 optimizer steps, else up to 3, or as many as make
-    # 200 and five a class, at most 100.
+    # 200 (300 for LoRA) and five a class, at most 100.
     max_epochs: Count | None = None
     max_steps: Count | None = None
     # Tokens seen in training, padding not counted; rounded up to a whole optimizer step.
@@ -80,10 +79,10 @@ class TrainerSpec:
             what = "needs the lengths of all texts beforehand, which data.streaming=true does not find out"
             yield Problem("trainer.batch_tokens", what, "null, or data.streaming=false")
 
-    def epochs(self, steps_per_epoch: int, classes: int = 0) -> int:
+    def epochs(self, steps_per_epoch: int, least_steps: int, classes: int = 0) -> int:
         """Passes over the data: what is set, or what the rule for `max_epochs: null` gives.
 
-        classes: that the task tells apart; 0 where it has none.
+        least_steps: of the strategy. classes: that the task tells apart; 0 where it has none.
         """
         if self.max_epochs is not None:
             return self.max_epochs
@@ -92,5 +91,5 @@ class TrainerSpec:
         if self.max_tokens is not None or self.max_minutes is not None:
             return 1_000
         wanted = min(AUTO_EPOCHS, math.ceil(AUTO_STEPS / steps_per_epoch))
-        least = max(AUTO_LEAST_STEPS, AUTO_STEPS_PER_CLASS * classes)
+        least = max(least_steps, AUTO_STEPS_PER_CLASS * classes)
         return max(wanted, min(AUTO_MOST_EPOCHS, math.ceil(least / steps_per_epoch)))

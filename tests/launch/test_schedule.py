@@ -26,9 +26,10 @@ def of(*overrides: str, machine: Machine = CPU, **changes) -> Schedule:
         (["trainer.max_steps=4"], 1, 4),
         (["trainer.max_epochs=3", "trainer.max_steps=5"], 2, 5),
         (["trainer.max_epochs=1", "trainer.max_steps=5"], 1, 4),
-        ([], 50, 200),
+        (["strategy=full"], 50, 200),
+        (["strategy=lora"], 75, 300),
         (["trainer.batch_size=100"], 100, 100),
-        (["trainer.batch_size=8"], 16, 208),  # 13 steps an epoch
+        (["strategy=full", "trainer.batch_size=8"], 16, 208),  # 13 steps an epoch
         (["trainer.max_minutes=5"], 1_000, 4_000),
     ],
 )
@@ -45,7 +46,8 @@ def test_large_data_is_passed_once():
 def test_many_classes_take_more_steps():
     rows = {"train": 2_250, "test": 10}  # 71 steps an epoch
     found = {
-        classes: of(rows=rows, head={"labels": list(range(classes))}).epochs for classes in (0, 40, 77, 200)
+        classes: of("strategy=full", rows=rows, head={"labels": list(range(classes))}).epochs
+        for classes in (0, 40, 77, 200)
     }
     assert found == {0: 3, 40: 3, 77: 6, 200: 15}
     assert of("trainer.max_epochs=2", rows=rows, head={"labels": list(range(77))}).epochs == 2
