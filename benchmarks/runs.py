@@ -25,7 +25,7 @@ def this_program(overrides: Sequence[str]) -> dict[str, Any]:
     from benchmarks.rows import hashes_of_rows
 
     with tempfile.TemporaryDirectory() as folder:
-        seconds = process(["pipeline.train", *overrides, f"paths.outputs={folder}"])
+        took = used(["pipeline.train", *overrides, f"paths.outputs={folder}"])
         (written,) = Path(folder).glob("*/*/*/metrics.json")
         metrics = json.loads(written.read_text())
         prepared = json.loads((written.parent / "manifest.json").read_text())["prepared"]
@@ -34,7 +34,7 @@ def this_program(overrides: Sequence[str]) -> dict[str, Any]:
         "validation_accuracy": metrics["val/accuracy"],
         "trainable": prepared["trainable"],
         "rows": hashes_of_rows(DatasetDict.load_from_disk(f"{prepared['folder']}/raw")),
-        "seconds": seconds,
+        **took.said(),
     }
 
 
@@ -44,7 +44,7 @@ def hf_trainer(job: Job) -> dict[str, Any]:
         given, result = Path(folder, "job.json"), Path(folder, "result.json")
         given.write_text(json.dumps(asdict(job)))
         took = used(["benchmarks.hf_trainer", str(given), str(result)], threads=job.threads)
-        return {**json.loads(result.read_text()), "seconds": took.seconds, "cpu_seconds": took.cpu_seconds}
+        return {**json.loads(result.read_text()), **took.said()}
 
 
 def process(arguments: Sequence[str], threads: int | None = None) -> float:
@@ -65,6 +65,9 @@ class Used:
     seconds: float
     cpu_seconds: float
     memory: int
+
+    def said(self) -> dict[str, float]:
+        return asdict(self)
 
 
 def used(arguments: Sequence[str], threads: int | None = None) -> Used:

@@ -101,6 +101,38 @@ def test_dropped_attention_is_the_same_on_average():
     assert (total / 2_000 - expected).abs().mean() < 0.02
 
 
+@pytest.mark.parametrize("autocast", [False, True], ids=["as it is", "autocast"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_gradients_of_attention_are_those_of_its_parts(dtype: torch.dtype, autocast: bool):
+    def gradients(quick: bool) -> list[torch.Tensor]:
+        leaves = [part.to(dtype).requires_grad_() for part in (*_parts(), FLOAT.clamp(min=-1e4))]
+        query, key, value, bias = leaves
+        torch.manual_seed(4)
+        with torch.autocast("cpu", enabled=autocast and dtype is torch.float32):
+            if quick:
+                with QuickDropout():
+                    out = functional.scaled_dot_product_attention(query, key, value, bias, 0.3)
+            else:
+                weights = ((query * 0.25) @ key.transpose(-2, -1) + bias).softmax(-1)
+                factors = noise(weights.shape, 0.3, weights.dtype)
+                out = (weights * factors) @ value.to(weights.dtype)
+        out.square().sum().backward()
+        return [out, *(leaf.grad for leaf in leaves)]
+
+    for ours, plain in zip(gradients(True), gradients(False), strict=True):
+        assert ours.dtype == plain.dtype
+        near = 1e-12 if dtype is torch.float64 else 0.05 if dtype is torch.bfloat16 or autocast else 1e-5
+        assert (ours - plain).norm() <= near * plain.norm()
+
+
+def test_the_backward_pass_keeps_bytes():
+    x = torch.ones(64, 256, requires_grad=True)
+    kept: list[torch.Tensor] = []
+    with QuickDropout(), torch.autograd.graph.saved_tensors_hooks(kept.append, lambda tensor: tensor):
+        functional.dropout(x, 0.1)
+    assert sum(tensor.nbytes for tensor in kept) == x.numel() + 64
+
+
 @pytest.mark.slow
 def test_it_trains_other_numbers_but_where_activations_are_computed_again(small: list[str], tmp_path: Path):
     left = {}
