@@ -138,7 +138,7 @@ def _hf_trainer(rows: str, labels: list[str], count: int, seed: int) -> dict[str
         threads=1,
         lora=None,
     )
-    run = runs.hf_trainer(job)
+    run = runs.peer(job)
     return {name: run[name] for name in ("accuracy", "steps", "cpu_seconds")}
 
 

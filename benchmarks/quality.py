@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if any((r["strategy"], r["seed"], r["side"]) == (*pair, side) for r in result["runs"]):
                 continue
             began = time.strftime("%H:%M:%S")
-            run = runs.this_program(given[pair]) if side == SIDES[0] else runs.hf_trainer(jobs[pair])
+            run = runs.this_program(given[pair]) if side == SIDES[0] else runs.peer(jobs[pair])
             _check(run, jobs[pair], result["rows"])
             del run["rows"]
             result["runs"].append({"strategy": pair[0], "seed": pair[1], "side": side, **run})

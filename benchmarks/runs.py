@@ -1,5 +1,6 @@
 """Whole processes of both sides, timed from start to exit."""
 
+import csv
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cpu_seconds import orphans_too
 from benchmarks.jobs import Job
 
 ROOT = Path(__file__).parents[1]
@@ -38,12 +40,24 @@ def this_program(overrides: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def hf_trainer(job: Job) -> dict[str, Any]:
-    """The same with Hugging Face's Trainer."""
+def sweep(words: Sequence[str], looked_at: str) -> dict[str, Any]:
+    """A sweep (`-m`) of this program; the accuracy is that of the job whose last override is `looked_at`."""
+    with tempfile.TemporaryDirectory() as folder:
+        with orphans_too():
+            took = used(["pipeline.train", *words, f"paths.outputs={folder}"])
+        (board,) = Path(folder).glob("sweeps/*/leaderboard.csv")
+        with board.open(newline="") as file:
+            jobs = list(csv.DictReader(file))
+    (job,) = (job for job in jobs if looked_at in job["overrides"].split())
+    return {"accuracy": float(job["test/accuracy"]), "jobs": len(jobs), **took.said()}
+
+
+def peer(job: Job, module: str = "benchmarks.hf_trainer") -> dict[str, Any]:
+    """The same with Hugging Face's Trainer, or with another module that takes such a job."""
     with tempfile.TemporaryDirectory() as folder:
         given, result = Path(folder, "job.json"), Path(folder, "result.json")
         given.write_text(json.dumps(asdict(job)))
-        took = used(["benchmarks.hf_trainer", str(given), str(result)], threads=job.threads)
+        took = used([module, str(given), str(result)], threads=job.threads)
         return {**json.loads(result.read_text()), **took.said()}
 
 

@@ -4,8 +4,9 @@
 
 Each case is one run of this program and of Hugging Face's Trainer (with PEFT for LoRA), as it comes and with the flags
 that make it fastest: batches of similar length, and bf16 where the machine is fast at it, which this program finds out
-by itself. The sides take turns, with the same rows, steps and hyperparameters, and must score alike. Seconds depend on
-what else the machine does; with --threads 1, CPU seconds are what a run would take on an idle core.
+by itself; and of plain PyTorch Lightning. The sides take turns, with the same rows, steps and hyperparameters, and must
+score alike. Seconds depend on what else the machine does; with --threads 1, CPU seconds are what a run would take on an
+idle core. Peaks are of resident memory, of the largest process.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from benchmarks.stamp import stamp
 
 RESULTS = Path(__file__).parent / "results"
 OURS, AS_IT_COMES, BEST = "hydratune", "HF Trainer as it comes", "HF Trainer at its best"
+LIGHTNING = "plain Lightning"
 COLUMNS = (
     "case",
     "side",
@@ -34,6 +36,7 @@ COLUMNS = (
     "times hydratune's",
     "CPU seconds",
     "times hydratune's",
+    "peak MiB",
     "test accuracy",
 )
 # Both sides draw their own order and masks: so far apart two seeds are too.
@@ -89,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 before_it = cpu_seconds()
                 run = act()
                 run |= {"cpu_seconds": cpu_seconds() - before_it}
-                del run["rows"]
+                run.pop("rows", None)
                 result["runs"].append({"round": number, "case": name, "side": side, **run})
                 took = f"{run['seconds']:.0f} s, {run['cpu_seconds']:.0f} CPU s"
                 print(
@@ -108,8 +111,9 @@ def sides(case: Case, options: argparse.Namespace) -> dict[str, Callable[[], dic
     plain = replace(job, group_by_length=False, bf16=False)
     return {
         OURS: partial(_alone, words),
-        AS_IT_COMES: lambda: runs.hf_trainer(plain),
-        BEST: lambda: runs.hf_trainer(replace(job, group_by_length=True)),
+        AS_IT_COMES: lambda: runs.peer(plain),
+        BEST: lambda: runs.peer(replace(job, group_by_length=True)),
+        LIGHTNING: lambda: runs.peer(plain, "benchmarks.plain_lightning"),
         **{
             name: partial(_alone, [*words, *more])
             for name, more in (case.without if options.ablation else {}).items()
@@ -150,8 +154,8 @@ def table(found: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
         for what in ("seconds", "cpu_seconds"):
             shown.append(f"{median(run[what] for run, _ in pairs):.0f}")
             shown.append(f"{median(run[what] / ours[what] for run, ours in pairs):.2f} ×")
-        accuracy = median(run["accuracy"] for run, _ in pairs)
-        rows.append((CASES[name].about, side, *shown, f"{100 * accuracy:.2f}"))
+        memory, accuracy = (median(run[what] for run, _ in pairs) for what in ("memory", "accuracy"))
+        rows.append((CASES[name].about, side, *shown, f"{memory / 2**20:,.0f}", f"{100 * accuracy:.2f}"))
     return rows
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.speed import AS_IT_COMES, BEST, CASES, COLUMNS, OURS, check, main, table
+from benchmarks.speed import AS_IT_COMES, BEST, CASES, COLUMNS, LIGHTNING, OURS, check, main, table
 from pipeline.compose.composing import compose
 from pipeline.compose.run_spec import load
 
@@ -16,6 +16,7 @@ def run(number: int, side: str, seconds: float, accuracy: float = 0.8) -> dict:
         "side": side,
         "seconds": seconds,
         "cpu_seconds": 2 * seconds,
+        "memory": 2**30,
         "accuracy": accuracy,
     }
 
@@ -23,8 +24,8 @@ def run(number: int, side: str, seconds: float, accuracy: float = 0.8) -> dict:
 def test_ratios_are_of_one_round():
     found = [run(0, OURS, 10), run(0, BEST, 30), run(1, OURS, 20), run(1, BEST, 40), run(2, BEST, 90)]
     ours, best = table(found)
-    assert ours == (CASES["lora"].about, OURS, "15", "1.00 ×", "30", "1.00 ×", "80.00")
-    assert best == (CASES["lora"].about, BEST, "35", "2.50 ×", "70", "2.50 ×", "80.00")
+    assert ours == (CASES["lora"].about, OURS, "15", "1.00 ×", "30", "1.00 ×", "1,024", "80.00")
+    assert best == (CASES["lora"].about, BEST, "35", "2.50 ×", "70", "2.50 ×", "1,024", "80.00")
     assert len(ours) == len(COLUMNS)
 
 
@@ -58,8 +59,8 @@ def test_all_sides_train(tmp_path, warm):
     except RuntimeError as error:  # Sixty-four rows decide nothing.
         assert "other scores" in str(error)
     found = json.loads(output.read_text())
-    assert [each["side"] for each in found["runs"]] == [OURS, AS_IT_COMES, BEST]
+    assert [each["side"] for each in found["runs"]] == [OURS, AS_IT_COMES, BEST, LIGHTNING]
     assert all(each["seconds"] > 0 and each["cpu_seconds"] > 0 for each in found["runs"])
-    assert output.with_suffix(".md").read_text().count("| frozen backbone, 10 epochs |") == 3
+    assert output.with_suffix(".md").read_text().count("| frozen backbone, 10 epochs |") == 4
     with pytest.raises(SystemExit, match="drop --resume"):
         main([*words, "--rows", "32", "--resume"])
