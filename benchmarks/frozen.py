@@ -34,7 +34,7 @@ from benchmarks.stamp import stamp
 RESULTS = Path(__file__).parent / "results"
 FIRST, AGAIN, ONE, OFF = "first run", "later run", "first run, 1 epoch", "feature_cache=off"
 SWEEP = "sweep of 16 heads"
-TRAINER, GROUPED = "HF Trainer", "HF Trainer, group_by_length"
+TRAINER, GROUPED = "HF Trainer", "HF Trainer by length"
 SIDES = (FIRST, AGAIN, TRAINER, ONE, OFF, SWEEP, GROUPED)
 COLUMNS = (
     "side",
