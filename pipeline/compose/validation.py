@@ -49,8 +49,12 @@ def validate(
 
 
 def unknown(key: str, name: str, names: list[str]) -> Problem:
-    """The complaint about a key that nothing reads."""
-    return Problem(f"{key}.{name}" if key else name, "unknown key", listing(names), nearest(name, names))
+    """The complaint about a key that nothing reads; by itself it may be meant for one of a group."""
+    if key:
+        return Problem(f"{key}.{name}", "unknown key", listing(names), nearest(name, names))
+    from pipeline.compose.help import nearest_key
+
+    return Problem(name, "unknown key", listing(names), nearest(name, names) or nearest_key(name))
 
 
 def _problem(cls: type, values: Any, key: str, detail: dict[str, Any]) -> Problem:

@@ -78,6 +78,19 @@ def test_every_mistake_at_once(here):
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("learning_rate=1e-4", "optimizer.lr"),
+        ("max_epochs=2", "trainer.max_epochs"),
+        ("batch_size=8", "trainer.batch_size"),
+        ("modle=bert", "model"),
+    ],
+)
+def test_a_key_that_belongs_to_a_group(here, given: str, meant: str):
+    assert [(found.what, found.nearest) for found in problems(given).values()] == [("unknown key", meant)]
+
+
 def test_nothing_more_is_said_of_a_group_whose_option_is_unknown(here):
     assert set(problems("trainer=defualt", "trainer.anything=1")) == {"trainer"}
 
