@@ -128,6 +128,22 @@ def speed() -> str:
     return _table(COLUMNS, table(result["runs"]))
 
 
+def frozen() -> str:
+    """The recorded runs that train a head on a frozen backbone."""
+    from benchmarks.frozen import COLUMNS, table
+
+    result = json.loads((ROOT / "benchmarks/results/frozen.json").read_text(encoding="utf-8"))
+    return _table(COLUMNS, table(result))
+
+
+def growth() -> str:
+    """The recorded runs on more and more data."""
+    from benchmarks.growth import COLUMNS, table
+
+    result = json.loads((ROOT / "benchmarks/results/growth.json").read_text(encoding="utf-8"))
+    return _table(COLUMNS, table(result["runs"]))
+
+
 def matrix_share() -> str:
     """The recorded share of the machine's matrix rate that training reaches."""
     from benchmarks.matrix_share import COLUMNS, table
@@ -192,7 +208,9 @@ SCALE = (scale_memory, scale_network, scale_time, scale_trials)
 ALL = (
     commands,
     few_shot,
+    frozen,
     groups,
+    growth,
     matrix_share,
     models,
     options,
