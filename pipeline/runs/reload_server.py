@@ -24,11 +24,14 @@ from pathlib import Path
 
 # The variable that tells jobs where to ask.
 PLACE = "HYDRATUNE_RELOAD_SERVER"
+# How long they wait for an answer before they do without: large models take minutes to read.
+PATIENCE_SECONDS = 1_800
 
 
 def ask(place: str, words: list[str]) -> tuple[int, str]:
     """The exit code and what was said on the way. Raises OSError or ValueError where nobody answers."""
     with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(PATIENCE_SECONDS)
         connection.connect(place)
         with connection.makefile("rw", encoding="utf-8") as line:
             line.write(json.dumps(words) + "\n")

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -137,3 +138,14 @@ def test_where_nobody_answers_a_process_of_its_own_reloads(
 ):
     monkeypatch.setenv(reload_server.PLACE, str(tmp_path / "gone"))
     assert check(saved, finished / "model") <= 1e-6
+
+
+def test_where_the_answer_does_not_come_a_process_of_its_own_reloads(
+    saved: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(reload_server.PLACE, str(tmp_path / "silent"))
+    monkeypatch.setattr(reload_server, "PATIENCE_SECONDS", 0.1)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen()
+        assert check(saved, finished / "model") <= 1e-6
