@@ -32,7 +32,7 @@ from benchmarks.many_runs import write
 from benchmarks.stamp import stamp
 
 RESULTS = Path(__file__).parent / "results"
-FIRST, AGAIN, ONE, OFF = "first run", "later run", "first run, 1 epoch", "feature_cache=off"
+FIRST, AGAIN, ONE, OFF = "first run", "later run", "first run of 1 epoch", "feature_cache=off"
 SWEEP = "sweep of 16 heads"
 TRAINER, GROUPED = "HF Trainer", "HF Trainer by length"
 SIDES = (FIRST, AGAIN, TRAINER, ONE, OFF, SWEEP, GROUPED)
