@@ -47,8 +47,12 @@ def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
         tables.update({f"{prefix}/{name}": rows for name, rows in scores.tables.items()})
 
     job.module.on_scores = keep
-    if job.data.validation_names:
-        # For metrics.json: the logs have had these numbers when the checkpoint was made.
+    step, scored = job.module.best or (None, {})
+    if step == metrics["best_step"] and "test" in job.data.splits:
+        for prefix, scores in scored.items():
+            keep(prefix, scores, metrics["best_step"])
+    elif job.data.validation_names:
+        # The checkpoint is of before an interruption. The logs have had these numbers when it was made.
         loggers, trainer.loggers = trainer.loggers, []
         trainer.validate(job.module, datamodule=job.data, verbose=False)
         trainer.loggers = loggers

@@ -99,7 +99,7 @@ class CheckpointCallback(Callback):
 
     # Best
 
-    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, module: Any) -> None:
         if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking or self.monitor is None:
             return
         score = float(trainer.callback_metrics[self.monitor])
@@ -109,6 +109,7 @@ class CheckpointCallback(Callback):
         if tie or better(score, self.best_score, self.mode):
             self.best_score, self.best_step = score, trainer.global_step
             self.best_loss = None if math.isnan(loss) else loss
+            module.best = (trainer.global_step, dict(getattr(module, "validated", {})))
             trainer.save_checkpoint(self.best, weights_only=True)
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:

@@ -81,6 +81,8 @@ class FineTuning(LightningModule):
         self.averages: Averages | None = None  # which are scored and kept in place of the weights
         self.scorers: dict[str, Scorer] = {}
         self.test_sink: Sink | None = None  # gets what the model says of every test row
+        self.validated: dict[str, Scores] = {}  # by prefix, of the last validation
+        self.best: tuple[int, dict[str, Scores]] | None = None  # its step, and what was scored then
         self.sums = StepSums()
         self._lowered: Lowered | None = None
 
@@ -265,6 +267,7 @@ class FineTuning(LightningModule):
         named: dict[str, float] = {}
         for split in self.validation_names:
             scores = self._finish(split)
+            self.validated[prefix_of(split)] = scores
             named |= {f"{prefix_of(split)}/{name}": value for name, value in scores.values.items()}
             del self.scorers[split]
         if self.trainer.state.fn == TrainerFn.FITTING:
