@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 
@@ -23,12 +24,21 @@ def orphans_too() -> Iterator[None]:
     if not sys.platform.startswith("linux"):
         yield
         return
-    prctl = ctypes.CDLL(None).prctl
+    before, prctl = _children(), ctypes.CDLL(None).prctl
     prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         yield
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                os.waitpid(-1, 0)
+        while left := _children() - before:
+            for process in left:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(process, 0)
     finally:
         prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _children() -> set[int]:
+    found: set[int] = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # It has ended since.
+            found |= set(map(int, (thread / "children").read_text().split()))
+    return found

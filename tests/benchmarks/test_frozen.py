@@ -63,6 +63,10 @@ def test_the_sweep_has_the_default_among_its_rates() -> None:
 def test_processes_that_are_left_are_counted() -> None:
     script = "import os\nif os.fork() == 0:\n    sum(range(20_000_000))\n"
     before = cpu_seconds()
-    with orphans_too():
-        subprocess.run([sys.executable, "-c", script], check=True)
+    # One that was there is not waited for.
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        with orphans_too():
+            subprocess.run([sys.executable, "-c", script], check=True)
+        assert other.poll() is None
+        other.communicate(b"\n")
     assert cpu_seconds() - before > 0.05
