@@ -43,7 +43,7 @@ def test_labels_are_those_of_scikit_learns_neighbours() -> None:
     ranking = [[bool(labels[j] == labels[i]) for j in row] for i, row in enumerate(order) if i]
     expected = brute_force(ranking)
     loss, weight = contrastive.of_labelled(embeddings, labels, 0.05)
-    assert found == pytest.approx({**expected, "loss": float(loss / weight)}, abs=1e-6)
+    assert found == pytest.approx({**expected, "loss": float(loss / weight)}, rel=1e-6, abs=1e-6)
 
 
 def rows_of_pairs() -> tuple[list[torch.Tensor], list[torch.Tensor]]:
