@@ -132,7 +132,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=600, help="of the smallest run")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, default=OUTPUT, help="a Markdown file goes beside it")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.rows < 2:
+        parser.error(f"--rows: {options.rows} are too few for two classes: at least 2")
+    if options.threads < 1:
+        parser.error(f"--threads: {options.threads} compute nothing: at least 1")
+    return options
 
 
 if __name__ == "__main__":

@@ -109,8 +109,9 @@ def attention(
         # What may look at nothing sees nothing, as with torch.
         sees = attn_mask.any(-1, keepdim=True)
         blind = None if sees.all() else ~sees
-        # A sum costs a tenth of filling in, which would be done in every head.
-        least = torch.finfo(scores.dtype).min
+        # A sum costs a tenth of filling in, which would be done in every head. Half of the lowest number, because a sum
+        # with that one could be infinite, and its gradient no number.
+        least = torch.finfo(scores.dtype).min / 2
         attn_mask = torch.zeros(attn_mask.shape, dtype=scores.dtype).masked_fill_(~attn_mask, least)
     if attn_mask is not None:
         fits = attn_mask.dtype == scores.dtype and not attn_mask.requires_grad

@@ -36,6 +36,13 @@ def test_waiting_is_a_share_of_the_epoch():
     assert waiting(PROFILE) == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize(("option", "value"), [("--rows", "1"), ("--threads", "0")])
+def test_nothing_to_measure_is_refused(option: str, value: str, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit) as left:
+        main([option, value])
+    assert left.value.code == 2 and f"{option}: {value}" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_it_runs(tmp_path, warm):
     output = tmp_path / "growth.json"
