@@ -125,6 +125,17 @@ def test_gradients_of_attention_are_those_of_its_parts(dtype: torch.dtype, autoc
         assert (ours - plain).norm() <= near * plain.norm()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_what_sees_nothing_has_a_gradient_of_numbers(dtype: torch.dtype):
+    query = torch.full((2, 4, 9, 16), 8.0, dtype=dtype, requires_grad=True)
+    key = torch.full((2, 4, 9, 16), -8.0, dtype=dtype, requires_grad=True)  # scores of -256
+    with QuickDropout():
+        functional.scaled_dot_product_attention(
+            query, key, torch.ones_like(query), BOOL, 0.3
+        ).sum().backward()
+    assert query.grad.isfinite().all() and key.grad.isfinite().all()
+
+
 def test_the_backward_pass_keeps_bytes():
     x = torch.ones(64, 256, requires_grad=True)
     kept: list[torch.Tensor] = []
