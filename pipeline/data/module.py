@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from pipeline.data.augmentation import Augmented, WithEpoch, WordChanges
 from pipeline.data.batches import EvaluationBatches
-from pipeline.data.features import CollateWithFeatures
+from pipeline.data.features import CollateWithFeatures, evaluation_batch
 from pipeline.data.streaming.batches import StreamedBatches, StreamLoader
 from pipeline.data.token_batches import training_batches
 from pipeline.training.answers import Answers
@@ -142,12 +142,16 @@ class TextData(LightningDataModule):
         """Batches of any split in evaluation order."""
         batches = EvaluationBatches(
             lengths_of(self.splits[split]),
-            batch_size=self.settings.evaluation_batch_size,
+            batch_size=self._evaluation_batch(split),
             world_size=self.world_size,
             rank=self.rank,
             rows=rows_of(self.splits[split]),
         )
         return self._loader(Numbered(self.splits[split]), batches, split)
+
+    def _evaluation_batch(self, split: str) -> int:
+        size, features = self.settings.evaluation_batch_size, self.features.get(split)
+        return size if features is None else evaluation_batch(features.facts, size)
 
     def examples(self, split: str, count: int) -> list[dict[str, Any]]:
         """The first few encoded rows of a split, in training also of what is streamed."""

@@ -140,7 +140,9 @@ class FineTuning(LightningModule):
         ]
         torch._foreach_mul_(gradients, factor)
         number = self.trainer.global_step + 1
-        self.log("train/loss", loss / weight, logger=False)
+        # Lightning's bookkeeping takes longer than a small head's step.
+        if number == 1 or number % self.log_every == 0 or number == self.total_steps:
+            self.log("train/loss", loss / weight, logger=False)
         if number % self.log_every == 0 or number == self.total_steps:
             # Reading a number waits for the GPU, so what diverges is noticed at the steps that wait anyway.
             value = float(loss / weight)

@@ -48,7 +48,8 @@ class TrainerSpec:
     evaluate_every: Literal["epoch"] | Count = "epoch"
     # Score the validation data once before the first step.
     evaluate_first: bool = False
-    # Batch size without gradients (evaluation and prediction).
+    # Batch size without gradients (evaluation and prediction). Where the frozen part is one stored vector a text, at
+    # least 1,024.
     evaluation_batch_size: Count = 64
     # The validation metric that chooses the best checkpoint, e.g. val/f1. null: the task's own.
     monitor: str | None = None

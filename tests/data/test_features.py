@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.data.features import CollateWithFeatures, Features, FeatureWriter, chosen, padded, places
+from pipeline.data.features import (
+    CollateWithFeatures,
+    Features,
+    FeatureWriter,
+    chosen,
+    evaluation_batch,
+    padded,
+    places,
+)
 
 # Examples of one text, and one of two.
 ROWS = [{"input_ids": [5, 6, 7]}, {"input_ids": [8]}, {"input_ids": [[1, 2], [3, 4, 5]]}]
@@ -71,6 +79,14 @@ def test_a_batch_has_them_beside_its_inputs(tmp_path: Path) -> None:
         [{"index": 0, **ROWS[0]}]
     )
     assert set(batch) == {"inputs", "index", "frozen"} and batch["frozen"].shape == (1, 4, 2)
+
+
+def test_vectors_of_texts_are_evaluated_many_at_once(tmp_path: Path) -> None:
+    texts = Features(written(tmp_path, [1, 1, 1], "text")).facts
+    assert [evaluation_batch(texts, size) for size in (8, 64, 2_000)] == [1_024, 1_024, 2_000]
+    # Of these a batch holds a vector for every token.
+    tokens = Features(written(tmp_path, [3, 1, 5], "all")).facts
+    assert evaluation_batch(tokens, 64) == 64
 
 
 def test_the_file_is_mapped_and_not_read(tmp_path: Path) -> None:

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 # Importing them takes longer than a short job. Forked processes share the pages, and nothing that one of them does
 # reaches the next one. Where forking is not safe (macOS, Windows), processes start cold.
 _PRELOADED = [
+    "datasets",
+    "pipeline.starting",
     "pipeline.launch.finish",
     "pipeline.data.module",
     "pipeline.training.module",
     "pipeline.training.trainer",
     "transformers.models.auto.modeling_auto",
     "transformers.modeling_utils",
+    "transformers.generation",
+    "sklearn.metrics",
     "peft",
 ]
 _FORKS = sys.platform.startswith("linux")
