@@ -21,6 +21,7 @@ from pipeline.reporting.report.run_page import write_run_page
 from pipeline.runs.directory import FINISHED, write_whole
 from pipeline.runs.sizes import sizes
 from pipeline.runs.verification import outputs, verify
+from pipeline.training.compiling import uncompiled
 from pipeline.training.watchdog import unwatched
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def _save_and_verify(job: Work) -> float:
     ]
     if job.module.stand_ins is not None:
         job.module.stand_ins.restore()  # What is saved computes everything.
+    uncompiled(job.module.model)
     model = spec.strategy.trained(job.module.model).cpu()
     expected = outputs(model, inputs)
     # In a folder of its own: beside merged weights transformers would apply an adapter a second time.

@@ -39,6 +39,8 @@ class Hardware:
     sharding: Sharding = "none"
     # Compute activations again in the backward pass, instead of keeping them.
     recompute: bool = False
+    # Compile each trained layer by itself (torch.compile).
+    compile: bool = False
     # Machines, each with `devices` processes; the same command is given on each of them.
     nodes: Count = 1
     # Where they meet: the name of one of them and a free port of it.
@@ -47,6 +49,12 @@ class Hardware:
     timeout: Annotated[float, Field(gt=0)] = 30.0
     # How often processes start again from the last checkpoint after one of them was killed or its machine was lost.
     restarts: Annotated[int, Field(ge=0)] = 3
+
+    @property
+    def without_quick_dropout(self) -> str | None:
+        """The option that trainer.quick_dropout does not go with: it would not reach into what computes activations
+        again, which has to drop the same, nor into what is compiled."""
+        return next((name for name in ("recompute", "compile") if getattr(self, name)), None)
 
     def conflicts(self, spec: Any) -> Iterator[Problem]:
         """What several machines lack, and what a sharded model cannot be combined with: each part says so itself."""

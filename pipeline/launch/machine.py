@@ -17,6 +17,7 @@ from pipeline.errors import BadInput, Problem
 from pipeline.launch.world import world
 from pipeline.runs.directory import RunDirectory, write_whole
 from pipeline.runs.environment import usable_cpus
+from pipeline.training.compiling import check_compiler
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,7 +106,7 @@ def _there(accelerator: str) -> int:
 
 
 def look(hardware: Hardware) -> Machine:
-    """What `hardware` comes to here. Raises BadInput for an accelerator that this machine does not have.
+    """What `hardware` comes to here. Raises BadInput for an accelerator or a compiler that this machine does not have.
 
     In one of several processes their number is what their starter says, not `hardware.devices` and `hardware.nodes`.
     """
@@ -126,6 +127,8 @@ def look(hardware: Hardware) -> Machine:
     precision = hardware.precision if hardware.precision != "auto" else _precision(accelerator)
     if precision == "16" and accelerator == "cpu":
         raise BadInput(Problem("hardware.precision", "16 needs a GPU", "32 or bf16 on a CPU"))
+    if hardware.compile:
+        check_compiler(accelerator)
     threads = hardware.threads or max(1, usable_cpus() // (devices if accelerator == "cpu" else 1))
     micro, tokens = (None if n == "auto" else n for n in (hardware.micro_batch, hardware.micro_tokens))
     nodes = place.nodes if place.size > 1 else hardware.nodes

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pipeline.launch.schedule import Schedule
 
 GIB = 2**30
+_COMPILED = (
+    "each trained layer by itself; the first steps take longer, less in later runs, which find it stored"
+)
 
 
 def memory(spec: RunSpec, prepared: Prepared, machine: Machine) -> Memory:
@@ -191,7 +194,8 @@ def _training(
             f"{schedule.steps_per_epoch:,}{limit}; {_batch(spec, prepared, machine)}; "
             f"{schedule.tokens:,} tokens",
         ),
-        *_dropout(spec),
+        *_dropout(spec, machine),
+        *([("compiled", _COMPILED)] if spec.hardware.compile else []),
         *_augmentation(spec),
         (
             "best by",
@@ -216,13 +220,17 @@ def _augmentation(spec: RunSpec) -> list[tuple[str, str]]:
     )
 
 
-def _dropout(spec: RunSpec) -> list[tuple[str, str]]:
-    """What of it is not the checkpoint's own. Adapters have one of their own."""
+def _dropout(spec: RunSpec, machine: Machine) -> list[tuple[str, str]]:
+    """What of it is not the checkpoint's own, nor drawn the quick way. Adapters have one of their own."""
     own = getattr(spec.strategy, "dropout", None)
-    if spec.model.dropout is None:
-        return []
-    beside = f"; in front of the strategy's updates {own:g} (strategy.dropout)" if own is not None else ""
-    return [("dropout", f"{spec.model.dropout:g} everywhere in the model{beside}")]
+    said = []
+    if spec.model.dropout is not None:
+        beside = f", in front of the strategy's updates {own:g} (strategy.dropout)" if own is not None else ""
+        said.append(f"{spec.model.dropout:g} everywhere in the model{beside}")
+    off = spec.hardware.without_quick_dropout
+    if off and spec.trainer.quick_dropout and machine.accelerator == "cpu":
+        said.append(f"torch's own masks: trainer.quick_dropout does not go with hardware.{off}")
+    return [("dropout", "; ".join(said))] if said else []
 
 
 def _scoring(prepared: Prepared) -> list[tuple[str, str]]:

@@ -172,6 +172,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     from pipeline.data.module import TextData
     from pipeline.launch.features import frozen_part
     from pipeline.strategies.base import trained_keys
+    from pipeline.training.compiling import compile_layers
     from pipeline.training.module import FineTuning
     from pipeline.training.recomputing import recompute_activations
 
@@ -192,6 +193,8 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     splits = load_splits(prepared.folder, "encoded")
     tokenizer = spec.model.tokenizer(prepared.checkpoint["folder"])
     stand_ins, features = frozen_part(spec, prepared, machine, model, report, tokenizer, splits)
+    if spec.hardware.compile and spec.train and not compile_layers(model) and rank() == 0:
+        print("hardware.compile: nothing is compiled, no layer is trained", file=sys.stderr)
     seed_everything(spec.seed + rank(), verbose=False)
     data = TextData(
         splits,
@@ -226,10 +229,9 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         validation_names=data.validation_names,
         mixup=_mixup(spec, model, data),
         stand_ins=stand_ins,
-        # Activations that are computed again are so where it does not reach, and have to drop the same.
         quick_dropout=spec.trainer.quick_dropout
         and machine.accelerator == "cpu"
-        and not spec.hardware.recompute,
+        and spec.hardware.without_quick_dropout is None,
         sharding=_sharding(spec, model, machine),
     )
     return Work(run, spec, prepared, machine, plan, module, data)
