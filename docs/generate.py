@@ -7,6 +7,8 @@ python docs/generate.py --check    exit code 1 where a page is out of date
 import json
 import re
 import sys
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,12 +87,11 @@ def tested() -> str:
     return _table(("task", "architectures", "strategies"), rows)
 
 
-def defaults() -> str:
-    """What a user gets who sets nothing, as benchmarks.defaults recorded it."""
-    from benchmarks.defaults import COLUMNS, table
-
-    result = json.loads((ROOT / "benchmarks/results/defaults.json").read_text(encoding="utf-8"))
-    return _table(COLUMNS, table(result["runs"]))
+def recorded(name: str) -> str:
+    """The runs that the benchmark of that name recorded."""
+    benchmark = import_module(f"benchmarks.{name}")
+    result = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text(encoding="utf-8"))
+    return _table(benchmark.COLUMNS, benchmark.table(result["runs"]))
 
 
 def quality() -> str:
@@ -112,44 +113,12 @@ def pairs() -> str:
     return _table(COLUMNS, list(first.values()))
 
 
-def few_shot() -> str:
-    """The recorded comparison of ways to learn from eight texts of each class."""
-    from benchmarks.few_shot import COLUMNS, table
-
-    result = json.loads((ROOT / "benchmarks/results/few_shot.json").read_text(encoding="utf-8"))
-    return _table(COLUMNS, table(result["runs"]))
-
-
-def speed() -> str:
-    """The recorded whole runs against HF Trainer."""
-    from benchmarks.speed import COLUMNS, table
-
-    result = json.loads((ROOT / "benchmarks/results/speed.json").read_text(encoding="utf-8"))
-    return _table(COLUMNS, table(result["runs"]))
-
-
 def frozen() -> str:
     """The recorded runs that train a head on a frozen backbone."""
     from benchmarks.frozen import COLUMNS, table
 
     result = json.loads((ROOT / "benchmarks/results/frozen.json").read_text(encoding="utf-8"))
     return _table(COLUMNS, table(result))
-
-
-def growth() -> str:
-    """The recorded runs on more and more data."""
-    from benchmarks.growth import COLUMNS, table
-
-    result = json.loads((ROOT / "benchmarks/results/growth.json").read_text(encoding="utf-8"))
-    return _table(COLUMNS, table(result["runs"]))
-
-
-def matrix_share() -> str:
-    """The recorded share of the machine's matrix rate that training reaches."""
-    from benchmarks.matrix_share import COLUMNS, table
-
-    result = json.loads((ROOT / "benchmarks/results/matrix_share.json").read_text(encoding="utf-8"))
-    return _table(COLUMNS, table(result["runs"]))
 
 
 def stages() -> str:
@@ -207,22 +176,18 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 SCALE = (scale_memory, scale_network, scale_time, scale_trials)
 ALL = (
     commands,
-    few_shot,
     frozen,
     groups,
-    growth,
-    matrix_share,
     models,
     options,
     pairs,
-    defaults,
     quality,
-    speed,
     stages,
     tested,
     *SCALE,
 )
-TABLES = {made.__name__: made for made in ALL}
+RECORDED = ("defaults", "few_shot", "growth", "matrix_share", "speed")
+TABLES = {made.__name__: made for made in ALL} | {name: partial(recorded, name) for name in RECORDED}
 
 
 def generated(text: str) -> str:
