@@ -1,5 +1,6 @@
 """What a tuning strategy is: which parameters are trained, and what of them is saved."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from pipeline.strategies.cuts import Cut
 
 HeadRate = Literal["auto"] | Annotated[float, Field(gt=0)]
-# Random weights have further to go than pretrained ones; docs/decisions.md says what it brings.
-HEAD_RATE = 10.0
 
 
 @component
@@ -34,7 +33,7 @@ class Strategy:
     # The learning rate that suits this strategy; optimizer.lr takes it unless set.
     learning_rate: Annotated[float, Field(gt=0)]
 
-    # What the learning rate of the new head is multiplied by. auto: HEAD_RATE, where there is one.
+    # What the learning rate of the new head is multiplied by. auto: what `head_rates` gives, where there is one.
     head_rate: HeadRate = 1.0
     # Learning rates of weights by their names; of several that fit the first counts.
     rates: tuple[Rate, ...] = ()
@@ -43,6 +42,10 @@ class Strategy:
 
     # The kinds of head (`pipeline.models.heads`) with which there is something to train. None: with any.
     heads: ClassVar[tuple[str, ...] | None] = None
+
+    # auto, for a head of two classes and for one of many, which see theirs less often; between, with the root of their
+    # number. Random weights have further to go than pretrained ones; docs/decisions.md says what it brings.
+    head_rates: ClassVar[tuple[float, float]] = (20.0, 20.0)
 
     # Optimizer steps that small data are trained for where no length is given.
     least_steps: ClassVar[int] = 200
@@ -98,7 +101,8 @@ class Strategy:
             return {}
         head = head_parameters(model)
         if self.head_rate == "auto":
-            return dict.fromkeys(head, HEAD_RATE)
+            least, most = self.head_rates
+            return dict.fromkeys(head, min(most, round(least * math.sqrt(max(_classes(model), 2) / 2), 1)))
         if not head:
             what = f"{type(model).__name__} has no new head"
             raise BadInput(Problem("strategy.head_rate", what, "auto, or 1.0"))
@@ -154,6 +158,12 @@ class Strategy:
     def load(self, model: "nn.Module", folder: str) -> "nn.Module":
         """What :meth:`merge` gave, with what :meth:`save` wrote into ``folder`` on it. Of those not ``mergeable``."""
         raise NotImplementedError
+
+
+def _classes(model: Any) -> int:
+    """Outputs of the model's head; of a model within adapters too."""
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return int(plain.config.num_labels)
 
 
 def trained_keys(model: "nn.Module") -> set[str]:

@@ -29,6 +29,7 @@ class Lora(Strategy):
 
     # Its steps are cheaper and move less.
     least_steps: ClassVar[int] = 300
+    head_rates: ClassVar[tuple[float, float]] = (2.0, 10.0)
 
     # Names of modules, in full or their last parts (`query`, `attn.Wqkv`), or regular expressions for full names;
     # all-linear: all of the backbone.

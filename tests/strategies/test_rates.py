@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from pipeline.errors import BadInput
 from pipeline.strategies.base import Strategy
@@ -108,12 +109,25 @@ def test_a_new_head_learns_faster_than_what_is_pretrained_unless_it_is_told_othe
     model = families.classifier("bert")
     rules = Full().rules(model)
     assert {name: rule.factor for name, rule in rules.items() if rule.factor != 1} == {
-        "classifier.weight": 10,
-        "classifier.bias": 10,
+        "classifier.weight": 20,
+        "classifier.bias": 20,
     }
-    assert Full().describe(model)["rates"] == "others × 1; head × 10"
+    assert Full().describe(model)["rates"] == "others × 1; head × 20"
     # What predicts words was pretrained.
     assert Full().factors(families.random_model("gpt2", "AutoModelForCausalLM")) == {}
+
+
+@pytest.mark.parametrize(("classes", "factor"), [(1, 2), (2, 2), (6, 3.5), (18, 6), (77, 10)])
+def test_beside_lora_a_head_learns_the_faster_the_more_classes_it_has(classes: int, factor: float) -> None:
+    strategy = Lora(modules=["query"])
+    model: Any = transformers.BertForSequenceClassification(
+        transformers.BertConfig(
+            vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, num_labels=classes
+        )
+    )
+    rules = strategy.rules(strategy.adapt(model))
+    assert {rule.factor for name, rule in rules.items() if "classifier" in name} == {factor}
+    assert {rule.factor for name, rule in rules.items() if "lora" in name} == {1}
 
 
 def test_one_rate_for_everything_makes_two_groups() -> None:
