@@ -96,7 +96,7 @@ def test_it_names_rates_averages_and_dropout(small: list[str], tmp_path: Path):
     words = [*small, f"paths.outputs={tmp_path}"]
     plain = Run.plan(words)
     assert not {"unfreezing", "no decay", "dropout"} & plain.keys()
-    assert plain["rates"] == "others × 1; head × 10"
+    assert plain["rates"] == "others × 1; head × 20"
     told = Run.plan(
         [
             *words,
@@ -117,3 +117,14 @@ def test_it_names_rates_averages_and_dropout(small: list[str], tmp_path: Path):
     assert one == best and float(four) == pytest.approx(float(three) * 4 / 3, abs=0.1)
     lora = Run.plan([*words, "strategy=lora", "strategy.dropout=0.05", "model.dropout=0.2"])
     assert lora["dropout"].endswith("in front of the strategy's updates 0.05 (strategy.dropout)")
+    assert lora["rates"] == "others × 1; head × 2"
+
+
+@pytest.mark.parametrize("option", ["recompute", "compile"])
+def test_it_says_where_masks_are_torchs_own(small: list[str], tmp_path: Path, option: str):
+    words = [*small, f"paths.outputs={tmp_path}", f"hardware.{option}=true"]
+    assert Run.plan(words)["dropout"] == (
+        f"torch's own masks: trainer.quick_dropout does not go with hardware.{option}"
+    )
+    assert "dropout" not in Run.plan([*words, "trainer.quick_dropout=false"])
+    assert ("compiled" in Run.plan(words)) == (option == "compile")
