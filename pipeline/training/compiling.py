@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem
 from pipeline.fetch.cache import cache_folder
@@ -28,9 +29,10 @@ def check_compiler(accelerator: str) -> None:
 
 
 def compile_layers(model: nn.Module) -> int:
-    """Compile each layer of the model that is trained at its first call; how many.
+    """Compile each layer of the model that is trained at its first call in training; how many.
 
-    Kernels are kept in the cache folder, unless $TORCHINDUCTOR_CACHE_DIR names another one. Layers whose forward pass
+    In evaluation they compute as the code says: text that is written grows by a token a call, and each layer has its
+    own place in the cache of keys and values, which would be compiled again and again. Kernels are kept in the cache folder, unless $TORCHINDUCTOR_CACHE_DIR names another one. Layers whose forward pass
     is exchanged (:mod:`pipeline.strategies.stand_ins`) stay as they are.
     """
     from pipeline.strategies.layers import all_layers
@@ -44,7 +46,17 @@ def compile_layers(model: nn.Module) -> int:
     for layer in layers:
         # Batches differ in their size and length: one set of kernels for all of them.
         layer.compile(dynamic=True)
+        layer._compiled_call_impl = _in_training(layer)
     return len(layers)
+
+
+def _in_training(layer: nn.Module) -> Callable[..., Any]:
+    compiled: Any = layer._compiled_call_impl
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (compiled if layer.training else layer._call_impl)(*args, **kwargs)
+
+    return call
 
 
 def uncompiled(model: nn.Module) -> None:

@@ -46,6 +46,21 @@ def test_layers_that_are_trained(tiny_bert: Path, monkeypatch: pytest.MonkeyPatc
     assert compile_layers(model) == 0 and not any(module._compiled_call_impl for module in model.modules())
 
 
+def test_what_is_evaluated_is_not_compiled(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "chosen")
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_bert).eval()
+    ids = torch.tensor([[5, 6, 7]])
+    called = []
+    monkeypatch.setattr(torch, "compile", lambda code, **options: called.append(code) or code)
+    assert compile_layers(model) == len(called) == 2
+    for layer in model.bert.encoder.layer:
+        layer._call_impl = lambda *args, **kwargs: called.append("plain") or args[0]
+    model(input_ids=ids)
+    assert called[2:] == ["plain"] * 2
+    model.train()(input_ids=ids)
+    assert len(called) == 4  # What was compiled is called.
+
+
 @pytest.mark.slow
 def test_a_run_learns_the_same(small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     import torch._dynamo.utils as dynamo
