@@ -32,8 +32,9 @@ def compile_layers(model: nn.Module) -> int:
     """Compile each layer of the model that is trained at its first call in training; how many.
 
     In evaluation they compute as the code says: text that is written grows by a token a call, and each layer has its
-    own place in the cache of keys and values, which would be compiled again and again. Kernels are kept in the cache folder, unless $TORCHINDUCTOR_CACHE_DIR names another one. Layers whose forward pass
-    is exchanged (:mod:`pipeline.strategies.stand_ins`) stay as they are.
+    own place in the cache of keys and values, which would be compiled again and again. Kernels are kept in the cache
+    folder, unless $TORCHINDUCTOR_CACHE_DIR names another one. Layers whose forward pass is exchanged
+    (:mod:`pipeline.strategies.stand_ins`) stay as they are.
     """
     from pipeline.strategies.layers import all_layers
 
