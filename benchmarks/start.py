@@ -67,7 +67,9 @@ def _without_rows(folder: Path) -> str:
     from pipeline.fetch.cache import cache_folder
 
     folder.mkdir()
-    (folder / "packages").symlink_to(cache_folder() / "packages")
+    real = cache_folder() / "packages"
+    real.mkdir(parents=True, exist_ok=True)
+    (folder / "packages").symlink_to(real)
     return str(folder)
 
 
