@@ -118,7 +118,8 @@ def train(case: Case, made: list[Block], clock: Clock, device: torch.device) -> 
     from pipeline.training.processes import cluster
     from pipeline.training.trainer import build_trainer
 
-    settings = TrainerSpec(batch_size=case.batch, max_steps=clock.total, group_by_length=False)
+    # Every loss is compared with the other side's.
+    settings = TrainerSpec(batch_size=case.batch, max_steps=clock.total, group_by_length=False, log_every=1)
     module = module_of(case, adapted(case, device), settings, clock.total)
     with tempfile.TemporaryDirectory() as folder, interruption.listening():
         trainer = build_trainer(

@@ -57,7 +57,14 @@ def cases(small: list[str], folder: Path) -> dict[str, list[str]]:
     writing = ["task.generation.max_new_tokens=6", "task.generation.min_new_tokens=2", *odd]
     return {
         # Adam would not notice how long a gradient is.
-        "full": [*small, "strategy=full", "optimizer=sgd", "optimizer.lr=1.0", *UNEVEN],
+        "full": [
+            *small,
+            "strategy=full",
+            "strategy.head_rate=10",
+            "optimizer=sgd",
+            "optimizer.lr=1.0",
+            *UNEVEN,
+        ],
         "lora": [*small, "strategy=lora", "strategy.dropout=0.0", "hardware.recompute=true"],
         "tied": [*gpt2, "task.packing=false"],
         "written": [*t5, *writing, "data.columns={source:text,target:target}"],
