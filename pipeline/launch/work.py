@@ -172,6 +172,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     from pipeline.data.module import TextData
     from pipeline.launch.features import frozen_part
     from pipeline.strategies.base import trained_keys
+    from pipeline.strategies.layers import all_layers
     from pipeline.training.compiling import compile_layers
     from pipeline.training.module import FineTuning
     from pipeline.training.recomputing import recompute_activations
@@ -193,7 +194,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     splits = load_splits(prepared.folder, "encoded")
     tokenizer = spec.model.tokenizer(prepared.checkpoint["folder"])
     stand_ins, features = frozen_part(spec, prepared, machine, model, report, tokenizer, splits)
-    if spec.hardware.compile and spec.train and not compile_layers(model) and rank() == 0:
+    if spec.hardware.compile and spec.train and not compile_layers(all_layers(model)) and rank() == 0:
         print("hardware.compile: nothing is compiled, no layer is trained", file=sys.stderr)
     seed_everything(spec.seed + rank(), verbose=False)
     data = TextData(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem
@@ -28,20 +28,18 @@ def check_compiler(accelerator: str) -> None:
         )
 
 
-def compile_layers(model: nn.Module) -> int:
-    """Compile each layer of the model that is trained at its first call in training; how many.
+def compile_layers(every: Iterable[nn.Module]) -> int:
+    """Compile each layer that is trained at its first call in training; how many.
 
     In evaluation they compute as the code says: text that is written grows by a token a call, and each layer has its
     own place in the cache of keys and values, which would be compiled again and again. Kernels are kept in the cache
     folder, unless $TORCHINDUCTOR_CACHE_DIR names another one. Layers whose forward pass is exchanged
     (:mod:`pipeline.strategies.stand_ins`) stay as they are.
     """
-    from pipeline.strategies.layers import all_layers
-
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     layers = [
         layer
-        for layer in all_layers(model)
+        for layer in every
         if "forward" not in layer.__dict__ and any(weight.requires_grad for weight in layer.parameters())
     ]
     for layer in layers:
