@@ -20,21 +20,13 @@ from typing import Any
 
 from benchmarks import runs
 from benchmarks.many_runs import write
+from benchmarks.speed import COMPARED
 from benchmarks.stamp import stamp
 
 OUTPUT = Path(__file__).parent / "results/instructions.json"
 OURS, PACKED = "hydratune", "hydratune, packed"
 TRL, TRL_PACKED = "TRL as it comes", "TRL, packed"
-COLUMNS = (
-    "side",
-    "seconds",
-    "times hydratune's",
-    "CPU seconds",
-    "times hydratune's",
-    "peak MiB",
-    "steps",
-    "held-out loss",
-)
+COLUMNS = (*COMPARED, "steps", "held-out loss")
 LENGTH, RATE, HELD_OUT = 1_024, 2e-5, 40
 # The same data twice, in another order: so far apart losses may be.
 _APART = 0.2

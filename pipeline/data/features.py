@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 _VALUES, _STARTS, _FACTS = "values.bin", "starts.npy", "facts.json"
-# numpy has no bfloat16; its bits are kept.
 # Of a batch without gradients: 4 MB at a width of 1,024.
 _VECTORS = 1_024
+# numpy has no bfloat16; its bits are kept.
 _STORED = {"float32": np.float32, "float16": np.float16, "bfloat16": np.int16}
 
 
