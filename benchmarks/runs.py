@@ -66,12 +66,6 @@ def process(arguments: Sequence[str], threads: int | None = None) -> float:
     return used(arguments, threads).seconds
 
 
-def measured(arguments: Sequence[str], threads: int | None = None) -> tuple[float, int]:
-    """Seconds, and bytes of memory of the largest of its processes. Raises RuntimeError with its last output."""
-    took = used(arguments, threads)
-    return took.seconds, took.memory
-
-
 @dataclass(frozen=True)
 class Used:
     """By a process and those that it waited for: seconds, of the clock and of processors; bytes of the largest one."""

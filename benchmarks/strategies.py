@@ -4,8 +4,8 @@
                                     [--jobs 2] [--resume] [key=value …]
 
 FOLDER holds WNUT 17 as benchmarks/README.md says; the other data are fetched from packages. Every strategy is run as it
-comes, with its own learning rate and epochs, and scored on the same test rows; seconds and memory are of the whole
-process. Results are written after every run; --resume goes on from what is there. Overrides are for all runs.
+comes, with its own learning rate and epochs (of instructions one), and scored on the same test rows; CPU seconds and memory
+are of the whole process. Results are written after every run; --resume goes on from what is there. Overrides are for all runs.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.many_runs import add_words, at_once, runs_of, write
-from benchmarks.runs import measured
+from benchmarks.runs import used
 from benchmarks.stamp import stamp
 from benchmarks.summary import markdown, mean_and_interval
 
@@ -39,7 +39,16 @@ STRATEGIES = (
     "frozen_backbone",
 )
 TEXT = "# Strategies\n\nTest scores: mean ± 95 % interval over seeds; the rest are means, of whole processes."
-COLUMNS = ("task", "strategy", "trained", "memory, MiB", "seconds", "best checkpoint, MiB", "score", "seeds")
+COLUMNS = (
+    "task",
+    "strategy",
+    "trained",
+    "peak memory, MiB",
+    "CPU seconds",
+    "best checkpoint, MiB",
+    "score",
+    "seeds",
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,7 @@ TASKS = {
             "task=instruction_tuning",
             "model=smollm2",
             "data=dialogues",
+            "data.limit=240",
             "task.generate_in_validation=false",
             "trainer.batch_size=8",
             "trainer.max_epochs=1",
@@ -102,12 +112,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         result["runs"].append({"task": task, "strategy": strategy, "seed": seed, **run})
         write(options.output, result, TEXT, table(result["runs"]), COLUMNS)
         said = f"{number}/{len(wanted)} {task}, {strategy}, seed {seed}: {run['score']:.4f}"
-        print(f"{time.strftime('%H:%M:%S')} {said} in {run['seconds']:.0f} s", flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {said} in {run['cpu_seconds']:.0f} CPU s", flush=True)
     print(markdown(table(result["runs"]), COLUMNS))
 
 
 def train(data: Path, overrides: Sequence[str], task: str, strategy: str, seed: int) -> dict[str, Any]:
-    """One run: the score, the share of weights that was trained, seconds, largest memory and size of what was kept."""
+    """One run: the score, the share of weights that was trained, CPU seconds, largest memory, size of what was kept."""
     words = [word.format(data=data.absolute()) for word in TASKS[task].words]
     with tempfile.TemporaryDirectory() as outputs:
         given = [
@@ -117,7 +127,7 @@ def train(data: Path, overrides: Sequence[str], task: str, strategy: str, seed: 
             f"paths.outputs={outputs}",
             *overrides,
         ]
-        seconds, memory = measured(["pipeline.train", *words, *given])
+        took = used(["pipeline.train", *words, *given])
         (written,) = Path(outputs).glob("*/*/*/metrics.json")
         metrics = json.loads(written.read_text())
         prepared = json.loads((written.parent / "manifest.json").read_text())["prepared"]
@@ -125,8 +135,8 @@ def train(data: Path, overrides: Sequence[str], task: str, strategy: str, seed: 
     return {
         "score": metrics[f"test/{TASKS[task].score}"],
         "trained": prepared["trainable"] / prepared["total"],
-        "memory_mib": memory / 2**20,
-        "seconds": seconds,
+        "memory_mib": took.memory / 2**20,
+        "cpu_seconds": took.cpu_seconds,
         "checkpoint_mib": kept / 2**20,
         "steps": metrics["total_steps"],
     }
@@ -145,7 +155,7 @@ def table(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
         score = f"{mean:.{places}f}" + ("" if half is None else f" ± {half:.{places}f}")
         trained, memory, seconds, kept = (
             fmean(run[name] for run in mine)
-            for name in ("trained", "memory_mib", "seconds", "checkpoint_mib")
+            for name in ("trained", "memory_mib", "cpu_seconds", "checkpoint_mib")
         )
         numbers = (f"{trained:.2%}", f"{memory:,.0f}", f"{seconds:.0f}", f"{kept:.1f}")
         rows.append((f"{task} ({case.score})", strategy, *numbers, score, str(len(mine))))

@@ -10,7 +10,7 @@ from pipeline.compose.run_spec import load
 
 
 def run(seed: int, score: float, task: str = "classification") -> dict:
-    costs = {"trained": 0.0147, "memory_mib": 1_500.4, "seconds": 12.3, "checkpoint_mib": 1.32}
+    costs = {"trained": 0.0147, "memory_mib": 1_500.4, "cpu_seconds": 12.3, "checkpoint_mib": 1.32}
     return {"task": task, "strategy": "lora", "seed": seed, "score": score, **costs}
 
 
