@@ -171,6 +171,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
     from pipeline.data.augmentation import changes
     from pipeline.data.module import TextData
     from pipeline.launch.features import frozen_part
+    from pipeline.launch.lazily import read_lazily
     from pipeline.strategies.base import trained_keys
     from pipeline.strategies.layers import all_layers
     from pipeline.training.compiling import compile_layers
@@ -234,6 +235,7 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         and machine.accelerator == "cpu"
         and spec.hardware.without_quick_dropout is None,
         sharding=_sharding(spec, model, machine),
+        lazily=read_lazily(spec, model, machine, plan),
     )
     return Work(run, spec, prepared, machine, plan, module, data)
 

@@ -17,12 +17,14 @@ from pipeline.training import interruption
 from pipeline.training.averaging import Averages
 from pipeline.training.company import Company
 from pipeline.training.frozen_weights import AUTOCAST, Lowered
+from pipeline.training.gradients import changeable, clip_by_norm
+from pipeline.training.lazy_rows import LazyAdamW
 from pipeline.training.mixup import Mixup
-from pipeline.training.optimizers import set_rates
+from pipeline.training.optimizers import AdamW, set_rates
 from pipeline.training.quick_dropout import QuickDropout
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
-from pipeline.training.sharding import clip_by_norm, cut_like, local
+from pipeline.training.sharding import cut_like, local
 from pipeline.training.step_sums import StepSums
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class FineTuning(LightningModule):
         stand_ins: StandIns | None = None,
         quick_dropout: bool = False,
         sharding: Sharding | None = None,
+        lazily: nn.Embedding | None = None,
     ) -> None:
         super().__init__()
         self.model: nn.Module = model
@@ -77,6 +80,8 @@ class FineTuning(LightningModule):
         self.stand_ins = stand_ins
         self.quick_dropout = quick_dropout
         self.sharding = sharding  # how the model is cut over processes
+        self.lazy_embedding = lazily  # whose rows are updated when they are read
+        self.lazy_optimizer: LazyAdamW | None = None
         self.company: Company | None = None
         self.averages: Averages | None = None  # which are scored and kept in place of the weights
         self.scorers: dict[str, Scorer] = {}
@@ -102,6 +107,9 @@ class FineTuning(LightningModule):
         if self._lowered is not None:
             self._lowered.restore()
             self._lowered = None
+        if self.lazy_optimizer is not None:
+            self.lazy_optimizer.leave()
+            self.lazy_optimizer = None
 
     # Training
 
@@ -135,9 +143,7 @@ class FineTuning(LightningModule):
         loss, weight = self.sums.take(self.trainer)
         # Lightning has divided every loss by the accumulation count, and averaged gradients over processes.
         factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / weight
-        gradients = [
-            local(p.grad) for group in optimizer.param_groups for p in group["params"] if p.grad is not None
-        ]
+        gradients = changeable(weight for group in optimizer.param_groups for weight in group["params"])
         torch._foreach_mul_(gradients, factor)
         number = self.trainer.global_step + 1
         # Lightning's bookkeeping takes longer than a small head's step.
@@ -156,10 +162,13 @@ class FineTuning(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        if self.sharding is None or not gradient_clip_val:
-            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
-        else:
-            clip_by_norm(self.parameters(), gradient_clip_val)
+        if gradient_clip_val:
+            clip_by_norm(self.parameters(), gradient_clip_val, over_processes=self.sharding is not None)
+
+    def on_train_epoch_end(self) -> None:
+        # Of the last epoch before anything is saved or written of the model.
+        if self.lazy_optimizer is not None:
+            self.lazy_optimizer.settle()
 
     def _drop_gradients_of_frozen(self, optimizer: Optimizer) -> None:
         """Of what the strategy trains later: before gradients are clipped, so that the optimizer knows nothing of it.
@@ -198,7 +207,12 @@ class FineTuning(LightningModule):
 
     def configure_optimizers(self) -> Any:
         groups = self.strategy.parameter_groups(self.model, self.optimizer_spec.weight_decay)
-        optimizer = self.optimizer_spec.build(groups)
+        if self.lazy_embedding is None:
+            optimizer = self.optimizer_spec.build(groups)
+        else:
+            assert isinstance(self.optimizer_spec, AdamW)
+            optimizer = self.lazy_optimizer = self.optimizer_spec.build_lazily(groups, self.lazy_embedding)
+            optimizer.follow()
         set_rates(optimizer)
         schedulers = self.scheduler_spec.build(
             optimizer, self.total_steps, monitor=self.monitor or "train/loss", mode=self.mode

@@ -1,6 +1,6 @@
 """The optimizers that are shipped. Each takes the strategy's parameter groups."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -8,8 +8,12 @@ from pipeline.component import component
 from pipeline.training.specs import OptimizerSpec
 
 if TYPE_CHECKING:
+    from torch import nn
     from torch.optim import Optimizer
 
+    from pipeline.training.lazy_rows import LazyAdamW
+
+Optimized = TypeVar("Optimized", bound="Optimizer")
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -26,18 +30,29 @@ class AdamW(OptimizerSpec):
     eps: Positive = 1e-8
     # One kernel for the whole update. null: wherever torch has one, the CPU included.
     fused: bool | None = None
+    # Update a row of the embedding when it is read next, for all the steps since. null: on a CPU, where steps read few.
+    lazy_embedding: bool | None = None
 
     def build(self, groups: list[dict[str, Any]]) -> "Optimizer":
         from torch.optim import AdamW
 
+        return _scale_undone_before(AdamW(groups, **self._options(groups)))
+
+    def build_lazily(self, groups: list[dict[str, Any]], embedding: "nn.Embedding") -> "LazyAdamW":
+        """The same, which updates rows of ``embedding`` when they are read."""
+        from pipeline.training.lazy_rows import LazyAdamW
+
+        return _scale_undone_before(LazyAdamW(groups, embedding, **self._options(groups)))
+
+    def _options(self, groups: list[dict[str, Any]]) -> dict[str, Any]:
         fused = has_fused_kernel(groups) if self.fused is None else self.fused
-        optimizer = AdamW(
-            groups, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=fused
-        )
-        # The fused kernel can undo the loss scale of 16-bit precision itself, but then gradients would be
-        # clipped while they are still scaled, which Lightning refuses. So the scale is undone before.
-        optimizer._step_supports_amp_scaling = False
-        return optimizer
+        return {
+            "lr": self.lr,
+            "betas": self.betas,
+            "eps": self.eps,
+            "weight_decay": self.weight_decay,
+            "fused": fused,
+        }
 
 
 @component
@@ -94,6 +109,13 @@ class Adafactor(OptimizerSpec):
             relative_step=False,
             warmup_init=False,
         )
+
+
+def _scale_undone_before(optimizer: Optimized) -> Optimized:
+    """The fused kernel can undo the loss scale of 16-bit precision itself, but then gradients would be clipped while
+    they are still scaled. So the scale is undone before."""
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    return optimizer
 
 
 def set_rates(optimizer: "Optimizer") -> None:

@@ -6,7 +6,7 @@ as torch has it for single weights (FSDP2). Weights of a layer are gathered for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,16 +97,3 @@ def cut_like(tensor: Tensor, like: Any) -> Tensor:
     # Nobody sends anything: each takes its share of what it has.
     there = tensor.to(like.device_mesh.device_type)
     return distribute_tensor(there, like.device_mesh, like.placements, src_data_rank=None)
-
-
-def clip_by_norm(weights: Iterable[Tensor], largest: float) -> None:
-    """Scale gradients of cut weights so that their norm over all processes is at most `largest`.
-
-    As :func:`torch.nn.utils.clip_grad_norm_` does with whole ones (Pascanu et al. 2013, arXiv:1211.5063).
-    """
-    gradients = [local(weight.grad) for weight in weights if weight.grad is not None]
-    if not gradients:
-        return
-    square = torch.stack([gradient.float().pow(2).sum() for gradient in gradients]).sum()
-    torch.distributed.all_reduce(square)
-    torch._foreach_mul_(gradients, (largest / (square.sqrt() + 1e-6)).clamp(max=1.0))
