@@ -34,11 +34,14 @@ def runs_of(options: argparse.Namespace) -> list[dict[str, Any]]:
 def at_once(
     jobs: int, act: Callable[..., dict[str, Any]], wanted: Sequence[Key]
 ) -> Iterator[tuple[Key, dict[str, Any]]]:
-    """What ``act`` gives for each of ``wanted``, as they end."""
-    with ThreadPoolExecutor(jobs) as pool:
-        asked = {pool.submit(act, *one): one for one in wanted}
+    """What ``act`` gives for each of ``wanted``, as they end; after one that fails no other begins."""
+    pool = ThreadPoolExecutor(jobs)
+    asked = {pool.submit(act, *one): one for one in wanted}
+    try:
         for done in as_completed(asked):
             yield asked[done], done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def write(

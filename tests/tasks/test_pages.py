@@ -11,7 +11,7 @@ from tests.documents import blocks
 
 TASKS = sorted(path.stem for path in (ROOT / "conf/task").glob("*.yaml"))
 PAGES = {name: ROOT / f"docs/tasks/{name}.md" for name in TASKS}
-SHORTER = "data.limit=12 trainer.max_steps=1 trainer.batch_size=4 hardware.threads=1 logger=csv"
+SHORTER = "data.limit=12 trainer.max_steps=1 trainer.batch_size=4 hardware.threads=1 logger=none"
 # Of a real language model every token costs.
 SHORT_TEXTS = " task.generation.max_new_tokens=2"
 SAMPLES = Path(__file__).parent / "samples"
