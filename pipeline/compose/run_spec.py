@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -148,6 +148,8 @@ def load(composed: Composed, *, frozen: bool = False) -> RunSpec:
     if not root.train:
         parts["strategy"], choices = Untouched(), {**choices, "strategy": "untouched"}
     keys["name"] = root.name or _name(choices)
+    if reserved := parts["strategy"].virtual_tokens:
+        parts["model"] = replace(parts["model"], reserved=reserved)
     spec = RunSpec(**parts, **keys, choices=choices, config=values, public=public(composed.config))
     if together := [*_problems_together(spec, frozen), *best_problems(spec.sweep.best, composed.overrides)]:
         raise BadInput(together)

@@ -102,7 +102,8 @@ def prepare(
         lambda: texts_of(task, _training_rows(task, source)),
     )
     rows = source.rows_only()
-    key = digest([_FORMAT, task, rows, fingerprint, located.fingerprint, *([] if train else ["untrained"])])
+    differently = [*([] if train else ["untrained"]), *([checkpoint.reserved] if checkpoint.reserved else [])]
+    key = digest([_FORMAT, task, rows, fingerprint, located.fingerprint, *differently])
     known = {"folder": "", "data_fingerprint": fingerprint, "checkpoint": dataclasses.asdict(located)}
     fresh: list[str] = []
 

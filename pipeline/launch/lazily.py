@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.launch.schedule import Schedule
 
 # A step that reads more than this share of the rows saves nothing.
-_READ = 1 / 4
+_READ = 1 / 8
 
 
 def read_lazily(spec: RunSpec, model: Any, machine: Machine, schedule: Schedule) -> nn.Embedding | None:

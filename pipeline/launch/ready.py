@@ -15,7 +15,6 @@ from pipeline.launch.machine import Machine
 from pipeline.launch.machine import look as look_at
 from pipeline.launch.plan import plan
 from pipeline.launch.prefix import FrozenPrefix, look
-from pipeline.launch.room import check_room
 from pipeline.launch.schedule import Schedule, schedule
 
 if TYPE_CHECKING:
@@ -73,7 +72,6 @@ def get_ready(spec: RunSpec) -> Ready:
     prepared = prepare(
         task=spec.task, checkpoint=spec.model, source=spec.data, strategy=spec.strategy, train=spec.train
     )
-    check_room(spec, prepared.checkpoint["folder"])
     warn_of_skipped(prepared.skipped, prepared.folder)
     if spec.train and spec.data.augmentation.mask:
         changes(spec.data.augmentation, spec.model.tokenizer(prepared.checkpoint["folder"]), spec.seed)

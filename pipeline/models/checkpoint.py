@@ -76,6 +76,8 @@ class Checkpoint:
     vocab_size: Annotated[int, Field(ge=1)] | None = None
     # Words that the tokenizer is to take for tokens of their own, e.g. [<e1>, </e1>].
     added_tokens: list[str] = Field(default_factory=list)
+    # Positions that no text takes, because a strategy puts learned tokens there: it says so itself.
+    reserved: Annotated[int, Field(ge=0)] = 0
 
     @field_validator("checkpoint")
     @classmethod
@@ -170,9 +172,9 @@ class Checkpoint:
         """The checkpoint's tokenizer, fitted to its model.
 
         It pads with the token that the model knows as padding; where neither has one, with the end of text,
-        as is done for GPT-2. Its ``model_max_length`` is at most what the model can take, and it makes only
-        inputs that the model's forward pass accepts. Raises BadInput for a folder without a tokenizer, or a
-        tokenizer that cannot pad.
+        as is done for GPT-2. Its ``model_max_length`` is at most what the model can take beside what
+        is reserved, and it makes only inputs that the model's forward pass accepts. Raises BadInput for a folder
+        without a tokenizer, a tokenizer that cannot pad, or where all is reserved.
         """
         import transformers
 
@@ -195,9 +197,12 @@ class Checkpoint:
             model = loading.on_meta(transformers.AutoModel, config)
             accepted = loading.accepted_inputs(model)
             tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in accepted]
-            tokenizer.model_max_length = min(
-                tokenizer.model_max_length, loading.max_positions(model) or tokenizer.model_max_length
-            )
+            positions = loading.max_positions(model)
+            if positions is not None and positions <= self.reserved:
+                what = f"{self.reserved} learned tokens, but the model can take {positions}"
+                raise BadInput(Problem("strategy.tokens", what, f"below {positions}"))
+            if positions is not None:
+                tokenizer.model_max_length = min(tokenizer.model_max_length, positions - self.reserved)
         return tokenizer
 
     def auto_class(self, config: "PretrainedConfig", heads: Sequence[str]) -> str:

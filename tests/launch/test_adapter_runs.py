@@ -73,17 +73,30 @@ def test_a_decomposed_start_survives_a_restart(small: list[str], tiny_bert: Path
     torch.testing.assert_close(tuned(**inputs).logits, merged.eval()(**inputs).logits, atol=1e-5, rtol=1e-4)
 
 
-def test_learned_tokens_need_positions(small: list[str], tmp_path: Path) -> None:
+def test_learned_tokens_take_positions(small: list[str], tmp_path: Path) -> None:
+    """Of the 128 that the model has: texts are cut before them, where no length is given."""
     keys = [*small, "strategy=prompt_tuning", f"paths.outputs={tmp_path / 'out'}"]
-    with pytest.raises(BadInput) as raised:
-        Run.train(keys)
-    (problem,) = raised.value.problems
-    assert problem.where == "task.max_length" and "128" in problem.what
-    assert problem.allowed == "at most 108: task.max_length=108"
+    assert load(compose(keys)).model.tokenizer(small[1].split("=")[1]).model_max_length == 108
+    for fits in ([], ["task.max_length=108"], ["strategy.tokens=100"]):
+        assert "steps" in Run.plan([*keys, *fits])
+    for too_many, where, allowed in (
+        ("task.max_length=109", "task.max_length", "3 to 108"),
+        ("strategy.tokens=128", "strategy.tokens", "below 128"),
+    ):
+        with pytest.raises(BadInput) as raised:
+            Run.train([*keys, too_many])
+        (problem,) = raised.value.problems
+        assert (problem.where, problem.allowed) == (where, allowed)
     assert not (tmp_path / "out").exists()
-    assert "steps" in Run.plan([*keys, "task.max_length=108"])
-    with pytest.raises(BadInput, match="109 tokens and 20 learned ones"):
-        Run.plan([*keys, "task.max_length=109"])
+
+
+def test_a_long_text_and_learned_tokens_fit(small: list[str], tmp_path: Path) -> None:
+    rows = tmp_path / "long.csv"
+    lines = [f"{'word ' * 300}{word},{word}" for word in ("good", "bad") * 8]
+    rows.write_text("\n".join(["review body,verdict", *lines]))
+    outputs = f"paths.outputs={tmp_path}"
+    run = Run.train([*small, *STEPS, f"data.train={rows}", "strategy=prompt_tuning", outputs])
+    assert run.predict([{"text": "word " * 300}])[0]["label"] in ("good", "bad")
 
 
 def test_learned_tokens_are_not_packed() -> None:

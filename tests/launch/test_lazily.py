@@ -27,8 +27,8 @@ def chosen(
 
 def test_where_steps_read_few_rows(capsys: pytest.CaptureFixture) -> None:
     assert chosen([]) is not None
-    assert chosen([], tokens=2_600) is None  # 260 of 1,000 in a step
-    assert chosen([ASKED], tokens=2_600) is not None
+    assert chosen([], tokens=1_300) is None  # 130 of 1,000 in a step
+    assert chosen([ASKED], tokens=1_300) is not None
     assert chosen([], accelerator="gpu") is None
     assert chosen([ASKED], accelerator="gpu") is not None
     for words in (["optimizer.lazy_embedding=false"], ["optimizer=sgd"], ["train=false"]):
