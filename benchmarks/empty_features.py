@@ -9,7 +9,21 @@ from pathlib import Path
 
 @contextmanager
 def empty_features() -> Iterator[Path]:
-    """A cache with all that the machine's has, but nothing of frozen backbones; where these come to lie."""
+    """Within, the cache has all that the machine's has, but nothing of frozen backbones; where these come to lie."""
+    with cache_without_features() as folder:
+        before = os.environ.get("HYDRATUNE_CACHE")
+        os.environ["HYDRATUNE_CACHE"] = str(folder)
+        try:
+            yield folder / "features"
+        finally:
+            os.environ.pop("HYDRATUNE_CACHE")
+            if before is not None:
+                os.environ["HYDRATUNE_CACHE"] = before
+
+
+@contextmanager
+def cache_without_features() -> Iterator[Path]:
+    """A cache folder with what the machine's has of packages and their rows."""
     from pipeline.fetch.cache import cache_folder
 
     with tempfile.TemporaryDirectory() as folder:
@@ -17,11 +31,4 @@ def empty_features() -> Iterator[Path]:
         for name in ("packages", "rows", "fingerprints", "digests"):
             (real / name).mkdir(parents=True, exist_ok=True)
             (Path(folder) / name).symlink_to(real / name)
-        before = os.environ.get("HYDRATUNE_CACHE")
-        os.environ["HYDRATUNE_CACHE"] = folder
-        try:
-            yield Path(folder) / "features"
-        finally:
-            os.environ.pop("HYDRATUNE_CACHE")
-            if before is not None:
-                os.environ["HYDRATUNE_CACHE"] = before
+        yield Path(folder)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,14 @@ class Used:
         return asdict(self)
 
 
-def used(arguments: Sequence[str], threads: int | None = None) -> Used:
-    """What a module used as a process of its own. Raises RuntimeError with its last output."""
+def used(
+    arguments: Sequence[str], threads: int | None = None, variables: Mapping[str, str] | None = None
+) -> Used:
+    """What a module used as a process of its own, with more variables in its environment. Raises RuntimeError with its
+    last output."""
     found = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(found), "HF_HUB_OFFLINE": "1"}
+    environment |= variables or {}
     environment |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
     start = time.perf_counter()
     with tempfile.TemporaryFile() as said:
