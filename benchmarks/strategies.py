@@ -5,8 +5,8 @@
 
 FOLDER holds WNUT 17 as benchmarks/README.md says; the other data are fetched from packages. Every strategy is run as it
 comes, with its own learning rate and epochs (of instructions one), and scored on the same test rows; CPU seconds and
-memory are of the whole process, to which nothing of a frozen backbone is known before. Results are written after every run; --resume goes on from what is there. Overrides are
-for all runs.
+memory are of the whole process, to which nothing of a frozen backbone is known before. Results are written after every
+run; --resume goes on from what is there. Overrides are for all runs.
 """
 
 import argparse
