@@ -62,7 +62,7 @@ def test_unknown_sets_and_missing_folders_are_told(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.slow
-def test_all_sides_score_the_same_rows(tmp_path: Path):
+def test_all_sides_score_the_same_rows(tmp_path: Path, warm: None):
     for folder in sets.FOLDERS:
         (tmp_path / folder).mkdir()
     words = {"a": "dull slow bad", "b": "good warm bright"}

@@ -50,7 +50,7 @@ def test_unknown_names_are_refused(tmp_path, capsys: pytest.CaptureFixture):
 
 
 @pytest.mark.slow
-def test_a_run_is_measured(tmp_path):
+def test_a_run_is_measured(tmp_path, warm):
     output = tmp_path / "strategies.json"
     words = [
         "--data",

@@ -234,6 +234,6 @@ def test_a_random_head_is_not_scored(tmp_path: Path) -> None:
 @pytest.mark.acceptance
 def test_minilm_knows_the_topics_of_news(tmp_path: Path) -> None:
     # The start of an article tells its topic.
-    words = ["train=false", "data=bbc_news", "task.max_length=128", "logger=none"]
+    words = ["train=false", "data=bbc_news", "data.limit=200", "task.max_length=128", "logger=none"]
     run = Run.train([*words, f"paths.outputs={tmp_path}"])
     assert run.metrics["test/accuracy"] > 0.75, "one in five would be right by chance"
