@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class BiasOnly(Strategy):
     """All biases, those of norms among them, and the head (Ben Zaken et al. 2022, arXiv:2106.10199)."""
 
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
 
     def adapt(self, model: "nn.Module") -> "nn.Module":
         """Raises BadInput for a backbone without biases, as Llama's is."""
