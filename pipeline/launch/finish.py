@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pipeline.launch.work import Work
     from pipeline.training.scoring import Sink
 
-_COMPARED_ROWS, _LOOKED_AT = 8, 64
+# Of so many rows, at most so many that have so many tokens together are compared, and at least one.
+_LOOKED_AT, _COMPARED_ROWS, _COMPARED_TOKENS = 64, 8, 512
 
 
 def finish(job: Work, trainer: Trainer) -> dict[str, Any]:
@@ -115,12 +116,24 @@ def _predictions(job: Work, trainer: Trainer) -> Iterator[Sink]:
             folder.rmdir()
 
 
+def _short(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those to compare: what a language model computes of a token is as long as its vocabulary, and packed blocks are
+    as long as they may be."""
+    found: list[dict[str, Any]] = []
+    tokens = 0
+    for row in sorted(rows, key=itemgetter("length"))[:_COMPARED_ROWS]:
+        tokens += row["length"]
+        if found and tokens > _COMPARED_TOKENS:
+            break
+        found.append(row)
+    return found
+
+
 def _save_and_verify(job: Work) -> float:
     """Write model/ (and the adapter, where the strategy has one) and prove that it computes the same."""
     spec, folder = job.spec, job.run.model
     split = next((name for name in ("test", "validation") if name in job.data.splits), "train")
-    # Short ones: what a language model computes of a token is as long as its vocabulary.
-    rows = sorted(job.data.examples(split, _LOOKED_AT), key=itemgetter("length"))[:_COMPARED_ROWS]
+    rows = _short(job.data.examples(split, _LOOKED_AT))
     inputs = spec.task.forward_inputs(spec.task.collate(rows, job.data.collate.tokenizer))
     texts = [
         str(value)  # of conversations and other lists as they are written in Python

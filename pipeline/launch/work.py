@@ -216,6 +216,8 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         mixing=mixing(spec.data, prepared.segments),
         features=features,
     )
+    # What is computed again in the backward pass, or compiled, is out of reach of both.
+    reached = machine.accelerator == "cpu" and spec.hardware.without_quick_dropout is None
     module = FineTuning(
         model,
         task=spec.task,
@@ -231,11 +233,10 @@ def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         validation_names=data.validation_names,
         mixup=_mixup(spec, model, data),
         stand_ins=stand_ins,
-        quick_dropout=spec.trainer.quick_dropout
-        and machine.accelerator == "cpu"
-        and spec.hardware.without_quick_dropout is None,
+        quick_dropout=spec.trainer.quick_dropout and reached,
         sharding=_sharding(spec, model, machine),
         lazily=read_lazily(spec, model, machine, plan),
+        attend_by_document=reached,
     )
     return Work(run, spec, prepared, machine, plan, module, data)
 

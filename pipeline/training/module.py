@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +16,7 @@ from pipeline.runs.splits import prefix_of
 from pipeline.training import interruption
 from pipeline.training.averaging import Averages
 from pipeline.training.company import Company
+from pipeline.training.document_attention import by_document
 from pipeline.training.frozen_weights import AUTOCAST, Lowered
 from pipeline.training.gradients import changeable, clip_by_norm
 from pipeline.training.lazy_rows import LazyAdamW
@@ -67,6 +68,7 @@ class FineTuning(LightningModule):
         quick_dropout: bool = False,
         sharding: Sharding | None = None,
         lazily: nn.Embedding | None = None,
+        attend_by_document: bool = False,
     ) -> None:
         super().__init__()
         self.model: nn.Module = model
@@ -82,6 +84,7 @@ class FineTuning(LightningModule):
         self.sharding = sharding  # how the model is cut over processes
         self.lazy_embedding = lazily  # whose rows are updated when they are read
         self.lazy_optimizer: LazyAdamW | None = None
+        self.attend_by_document = attend_by_document
         self.company: Company | None = None
         self.averages: Averages | None = None  # which are scored and kept in place of the weights
         self.scorers: dict[str, Scorer] = {}
@@ -134,9 +137,13 @@ class FineTuning(LightningModule):
             output = self.task.loss(self.model, batch["inputs"])
         return output.loss, output.weight
 
-    def _given(self, batch: dict[str, Any]) -> AbstractContextManager[None]:
-        """Within, the frozen part of the model hands on what the batch has of it."""
-        return nullcontext() if self.stand_ins is None else self.stand_ins.given(batch.get("frozen"))
+    @contextmanager
+    def _given(self, batch: dict[str, Any]) -> Iterator[None]:
+        """Within, the frozen part of the model hands on what the batch has of it, and packed documents attend by
+        themselves."""
+        frozen = nullcontext() if self.stand_ins is None else self.stand_ins.given(batch.get("frozen"))
+        with frozen, by_document(batch["inputs"]) if self.attend_by_document else nullcontext():
+            yield
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         self._drop_gradients_of_frozen(optimizer)
