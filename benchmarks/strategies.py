@@ -97,7 +97,7 @@ TASKS = {
             "trainer.max_epochs=1",
         ),
         "loss",
-        without=("frozen_backbone",),
+        without=("frozen_backbone", "bias_only"),  # Llama has no biases.
     ),
 }
 
@@ -161,7 +161,7 @@ def table(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
             fmean(run[name] for run in mine)
             for name in ("trained", "memory_mib", "cpu_seconds", "checkpoint_mib")
         )
-        numbers = (f"{trained:.2%}", f"{memory:,.0f}", f"{seconds:.0f}", f"{kept:.1f}")
+        numbers = (f"{trained:.3%}", f"{memory:,.0f}", f"{seconds:.0f}", f"{kept:.2f}")
         rows.append((f"{task} ({case.score})", strategy, *numbers, score, str(len(mine))))
     return rows
 

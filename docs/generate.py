@@ -186,7 +186,7 @@ ALL = (
     tested,
     *SCALE,
 )
-RECORDED = ("defaults", "few_shot", "growth", "instructions", "matrix_share", "speed", "start")
+RECORDED = ("defaults", "few_shot", "growth", "instructions", "matrix_share", "speed", "start", "strategies")
 TABLES = {made.__name__: made for made in ALL} | {name: partial(recorded, name) for name in RECORDED}
 
 

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.strategies import COLUMNS, STRATEGIES, TASKS, main, table
 from pipeline.compose.composing import compose
 from pipeline.compose.run_spec import load
+from tests.models.families import random_model
 
 
 def run(seed: int, score: float, task: str = "classification") -> dict:
@@ -18,7 +19,7 @@ def test_means_and_intervals():
     runs = [run(seed, score) for seed, score in enumerate((0.8, 0.82, 0.84))]
     (row,) = table(runs)
     assert row == (
-        "classification (accuracy)", "lora", "1.47%", "1,500", "12", "1.3", "82.0 ± 5.0", "3"
+        "classification (accuracy)", "lora", "1.470%", "1,500", "12", "1.32", "82.0 ± 5.0", "3"
     )  # fmt: skip
     assert len(row) == len(COLUMNS)
     assert [each[-2] for each in table([run(0, 3.14159, "instructions")])] == ["3.142"]
@@ -30,7 +31,10 @@ def test_cases_compose_or_are_refused(task: str, strategy: str):
 
     case = TASKS[task]
     words = [*(word.format(data="/data") for word in case.words), f"strategy={strategy}", "logger=none"]
-    if strategy in case.without:
+    if strategy == "bias_only" and strategy in case.without:
+        with pytest.raises(BadInput, match="has no biases"):
+            load(compose(words)).strategy.adapt(random_model("llama", "AutoModelForCausalLM"))
+    elif strategy in case.without:
         with pytest.raises(BadInput, match="strategy"):
             load(compose(words))
     else:
