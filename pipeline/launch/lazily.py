@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pipeline.launch.machine import Machine
     from pipeline.launch.schedule import Schedule
 
-# A step that reads more than this share of the rows saves nothing.
-_READ = 1 / 8
+# A step that reads more than this share of the rows saves nothing, nor does an embedding of fewer numbers.
+_READ, _NUMBERS = 1 / 8, 4_000_000
 
 
 def read_lazily(spec: RunSpec, model: Any, machine: Machine, schedule: Schedule) -> nn.Embedding | None:
@@ -32,7 +32,8 @@ def read_lazily(spec: RunSpec, model: Any, machine: Machine, schedule: Schedule)
     if embedding is None or why is not None:
         return None
     few = schedule.tokens / schedule.total_steps < _READ * embedding.num_embeddings
-    return embedding if wanted or (few and machine.accelerator == "cpu") else None
+    pays = few and embedding.weight.numel() >= _NUMBERS and machine.accelerator == "cpu"
+    return embedding if wanted or pays else None
 
 
 def _why_not(

@@ -16,10 +16,10 @@ ASKED = "optimizer.lazy_embedding=true"
 
 
 def chosen(
-    words: list[str], tokens: int = 100, world: int = 1, accelerator: str = "cpu"
+    words: list[str], tokens: int = 100, world: int = 1, accelerator: str = "cpu", width: int = 4_000
 ) -> nn.Embedding | None:
     """Of a model with 1,000 rows, in 10 steps over ``tokens``."""
-    model = nn.ModuleDict({"words": nn.Embedding(1_000, 2), "head": nn.Linear(2, 2)})
+    model = nn.ModuleDict({"words": nn.Embedding(1_000, width, device="meta"), "head": nn.Linear(2, 2)})
     machine = SimpleNamespace(world_size=world, accelerator=accelerator)
     schedule = SimpleNamespace(tokens=tokens, total_steps=10)
     return read_lazily(spec_of(["logger=none", *words]), model, machine, schedule)
@@ -29,6 +29,8 @@ def test_where_steps_read_few_rows(capsys: pytest.CaptureFixture) -> None:
     assert chosen([]) is not None
     assert chosen([], tokens=1_300) is None  # 130 of 1,000 in a step
     assert chosen([ASKED], tokens=1_300) is not None
+    assert chosen([], width=3_999) is None
+    assert chosen([ASKED], width=3_999) is not None
     assert chosen([], accelerator="gpu") is None
     assert chosen([ASKED], accelerator="gpu") is not None
     for words in (["optimizer.lazy_embedding=false"], ["optimizer=sgd"], ["train=false"]):
