@@ -39,4 +39,6 @@ def test_changes_in_place_change_the_gradients() -> None:
 
 
 def test_nothing_to_clip() -> None:
-    clip_by_norm([nn.Parameter(torch.zeros(2))], 1.0, over_processes=False)
+    weight = nn.Parameter(torch.zeros(2))
+    clip_by_norm([weight], 1.0, over_processes=False)
+    assert changeable([weight]) == [] and weight.grad is None
