@@ -101,6 +101,7 @@ def prepare(
         digest([_FORMAT, sorted(task.columns), source.rows_only(), fingerprint]),
         lambda: texts_of(task, _training_rows(task, source)),
     )
+    _check_room(task, checkpoint, located.folder)
     rows = source.rows_only()
     differently = [*([] if train else ["untrained"]), *([checkpoint.reserved] if checkpoint.reserved else [])]
     key = digest([_FORMAT, task, rows, fingerprint, located.fingerprint, *differently])
@@ -140,6 +141,16 @@ def prepare(
     counts_file = entry("counts", digest([key, strategy, checkpoint, _COUNTS_FORMAT]), build_counts)
     counts = json.loads(counts_file.read_text())
     return Prepared(**{**known, **facts, **counts, "folder": str(folder)}, cached=not fresh)
+
+
+def _check_room(task: Task, checkpoint: Checkpoint, folder: str) -> None:
+    """Raises BadInput where texts of the length that was asked for leave no room for a strategy's learned tokens."""
+    if not checkpoint.reserved or task.max_length is None:
+        return
+    most = checkpoint.tokenizer(folder).model_max_length
+    if task.max_length > most:
+        what = f"texts of {task.max_length} tokens leave no room for {checkpoint.reserved} learned ones"
+        raise BadInput(Problem("task.max_length", what, f"at most {most}, or null"))
 
 
 def _training_rows(task: Task, source: Source) -> Dataset:

@@ -80,7 +80,7 @@ def test_learned_tokens_take_positions(small: list[str], tmp_path: Path) -> None
     for fits in ([], ["task.max_length=108"], ["strategy.tokens=100"]):
         assert "steps" in Run.plan([*keys, *fits])
     for too_many, where, allowed in (
-        ("task.max_length=109", "task.max_length", "3 to 108"),
+        ("task.max_length=109", "task.max_length", "at most 108, or null"),
         ("strategy.tokens=128", "strategy.tokens", "below 128"),
     ):
         with pytest.raises(BadInput) as raised:
