@@ -9,13 +9,11 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.data.mixing import mixing
-from pipeline.data.prepare import Prepared, load_splits, prepare
+from pipeline.data.prepare import Prepared, prepare
 from pipeline.errors import BadInput, Problem
 from pipeline.launch.blame import is_lost
-from pipeline.launch.machine import Machine, keep_attention, resolve
+from pipeline.launch.machine import Machine, resolve
 from pipeline.launch.schedule import Schedule, schedule
-from pipeline.launch.trained_before import check_trained_before
 from pipeline.launch.world import world
 from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, PRUNED, RUNNING, TRAINED, RunDirectory
 from pipeline.runs.environment import environment
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
     from pipeline.data.module import TextData
     from pipeline.training.module import FineTuning
-    from pipeline.training.sharding import Sharding
 
 
 @dataclass(frozen=True)
@@ -91,6 +88,7 @@ def _warn_of_changes(before: dict[str, str | None], now: dict[str, str | None]) 
 
 
 def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
+    from pipeline.launch.build import build
     from pipeline.launch.finish import finish
     from pipeline.launch.leaves import leaves
     from pipeline.training.processes import cluster, strategy
@@ -102,7 +100,7 @@ def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     plan = schedule(spec, prepared, machine)
     _set_up_process(spec, machine)
     mark("preparing done")
-    job = _build(run, spec, prepared, machine, plan)
+    job = build(run, spec, prepared, machine, plan)
     mark("model and data are there")
     callbacks, loggers = leaves(job)
     trainer = build_trainer(
@@ -165,118 +163,9 @@ def _set_up_process(spec: RunSpec, machine: Machine) -> None:
     seed_everything(spec.seed, verbose=False)
 
 
-def _build(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machine, plan: Schedule) -> Work:
-    from lightning.pytorch import seed_everything
-
-    from pipeline.data.augmentation import changes
-    from pipeline.data.module import TextData
-    from pipeline.launch.features import frozen_part
-    from pipeline.launch.lazily import read_lazily
-    from pipeline.strategies.base import trained_keys
-    from pipeline.strategies.layers import all_layers
-    from pipeline.training.compiling import compile_layers
-    from pipeline.training.module import FineTuning
-    from pipeline.training.recomputing import recompute_activations
-
-    # New layers come from the seed alone: the same in every process.
-    checkpoint = machine.checkpoint(spec.model)
-    model, report = spec.task.load(checkpoint, prepared.checkpoint["folder"], prepared.head)
-    if rank() == 0:
-        keep_attention(run, machine, model)
-    if rank() == 0 and not run.last_checkpoint.exists():  # whose weights replace the new ones
-        for line in report.lines():
-            print(f"weights: {line}", file=sys.stderr)
-        run.update(weights=report.lines())
-    if not spec.train:
-        check_trained_before(model, report)
-    model = spec.strategy.adapt(model)
-    if spec.hardware.recompute and spec.train:
-        recompute_activations(model)
-    splits = load_splits(prepared.folder, "encoded")
-    tokenizer = spec.model.tokenizer(prepared.checkpoint["folder"])
-    stand_ins, features = frozen_part(spec, prepared, machine, model, report, tokenizer, splits)
-    if spec.hardware.compile and spec.train and not compile_layers(all_layers(model)) and rank() == 0:
-        print("hardware.compile: nothing is compiled, no layer is trained", file=sys.stderr)
-    seed_everything(spec.seed + rank(), verbose=False)
-    data = TextData(
-        splits,
-        spec.task,
-        tokenizer,
-        spec.trainer,
-        seed=spec.seed,
-        micro_batch=machine.micro_batch,
-        micro_tokens=machine.micro_tokens,
-        workers=spec.hardware.workers,
-        world_size=machine.world_size,
-        rank=rank(),
-        pin_memory=machine.accelerator == "gpu",
-        raw=load_splits(prepared.folder, "raw"),
-        changes=changes(spec.data.augmentation, tokenizer, spec.seed) if spec.train else None,
-        stream=_stream(spec, prepared, plan, tokenizer),
-        mixing=mixing(spec.data, prepared.segments),
-        features=features,
-    )
-    # What is computed again in the backward pass, or compiled, is out of reach of both.
-    reached = machine.accelerator == "cpu" and spec.hardware.without_quick_dropout is None
-    module = FineTuning(
-        model,
-        task=spec.task,
-        strategy=spec.strategy,
-        optimizer=spec.optimizer,
-        scheduler=spec.scheduler,
-        head=prepared.head,
-        trained=trained_keys(model),
-        total_steps=plan.total_steps,
-        log_every=spec.trainer.log_every,
-        monitor=plan.monitor,
-        mode=plan.mode,
-        validation_names=data.validation_names,
-        mixup=_mixup(spec, model, data),
-        stand_ins=stand_ins,
-        quick_dropout=spec.trainer.quick_dropout and reached,
-        sharding=_sharding(spec, model, machine),
-        lazily=read_lazily(spec, model, machine, plan),
-        attend_by_document=reached,
-    )
-    return Work(run, spec, prepared, machine, plan, module, data)
-
-
 def is_sharded(job: Work) -> bool:
     """Whether every process holds a share of the model."""
     return job.module.sharding is not None
-
-
-def _sharding(spec: RunSpec, model: Any, machine: Machine) -> Sharding | None:
-    """How the model is cut over processes, if it is."""
-    from pipeline.strategies.layers import all_layers
-    from pipeline.training.sharding import Sharding
-
-    if spec.hardware.sharding == "none" or machine.world_size == 1 or not spec.train:
-        return None
-    return Sharding(all_layers(model), machine.precision)
-
-
-def _stream(spec: RunSpec, prepared: Prepared, plan: Schedule, tokenizer: Any) -> Any:
-    """The training rows, where they are streamed."""
-    from pipeline.data.streaming.facts import StreamFacts
-    from pipeline.data.streaming.training import TrainingStream
-
-    source = spec.data.stream()
-    if source is None or prepared.stream is None:
-        return None
-    facts = StreamFacts.of(prepared.stream)
-    steps = None if facts.whole else plan.total_steps
-    return TrainingStream(source, facts, spec.task, tokenizer, prepared.head, steps)
-
-
-def _mixup(spec: RunSpec, model: Any, data: TextData) -> Any:
-    """What mixes training examples, if they are to be. Raises BadInput for a model that cannot read what is mixed."""
-    from pipeline.training.mixup import Mixup, check
-
-    if not (spec.train and spec.data.augmentation.mixup):
-        return None
-    check(spec.task, model, data.collate(data.examples("train", 4))["inputs"])
-    return Mixup(spec.data.augmentation.mixup, spec.seed)
 
 
 def _fit(job: Work, trainer: Any) -> None:

@@ -1,6 +1,7 @@
 """Prefix tuning: learned keys and values in front of every text, in every layer."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,7 +10,7 @@ from pipeline.errors import BadInput, Problem
 from pipeline.strategies.virtual_tokens import VirtualTokens
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @component
@@ -19,6 +20,8 @@ class PrefixTuning(VirtualTokens):
     # Make keys and values by an MLP of this width, which is trained with them and then left out. null: train them
     # directly.
     projection: Annotated[int, Field(ge=1)] | None = None
+    # What the keys and values start as: those that the model has of the words of training texts, or random numbers.
+    init: Literal["text", "random"] = "text"
     learning_rate: Annotated[float, Field(gt=0)] = 1e-2
 
     heads: ClassVar[tuple[str, ...] | None] = (
@@ -48,6 +51,43 @@ class PrefixTuning(VirtualTokens):
             encoder_hidden_size=self.projection,  # type: ignore[arg-type]
         )
         return self.with_tokens(model, config)
+
+    @property
+    def looks_at(self) -> int:
+        return self.tokens if self.init == "text" and self.projection is None else 0
+
+    def start(self, model: Any, batches: "Sequence[Mapping[str, Tensor]]") -> None:
+        """Keys and values of real words, where random ones would take the attention from all that the model knows of
+        (Li and Liang 2021, section 7.4). Not of encoder–decoders: there PEFT gives two layers the same ones to read."""
+        import torch
+
+        plain = model.get_base_model()
+        if not self.looks_at or _of_two_halves(plain):
+            return
+        layers = _keys_and_values(plain, self.text(batches)[None])
+        # PEFT's order: of a token the key and the value of each layer, heads side by side.
+        made = torch.stack([part[0].transpose(0, 1) for layer in layers for part in layer], dim=1)
+        for encoder in model.prompt_encoder.values():
+            encoder.embedding.weight.data.copy_(made.flatten(1))
+
+
+def _keys_and_values(model: Any, ids: "Tensor") -> "list[tuple[Tensor, Tensor]]":
+    """(1, heads, tokens, width) of each layer's where the model reads ``ids``."""
+    import torch
+    from transformers import DynamicCache
+
+    from pipeline.strategies.parts import backbone_parts
+
+    reader, cache = (
+        next(part for part in (model, *backbone_parts(model)) if _takes_past(part)),
+        DynamicCache(),
+    )
+    was_training = reader.training
+    with torch.no_grad():
+        reader.eval()(input_ids=ids, past_key_values=cache, use_cache=True)
+    reader.train(was_training)
+    layers: list[Any] = cache.layers
+    return [(layer.keys, layer.values) for layer in layers]
 
 
 def _of_two_halves(model: Any) -> bool:

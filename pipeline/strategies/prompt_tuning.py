@@ -1,5 +1,6 @@
 """Prompt tuning: learned embeddings in front of every text."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -9,15 +10,16 @@ from pipeline.errors import BadInput, Problem
 from pipeline.strategies.virtual_tokens import VirtualTokens
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @component
 class PromptTuning(VirtualTokens):
     """Prompt tuning (Lester et al. 2021, arXiv:2104.08691) by PEFT: the fewest weights of all; wants large models."""
 
-    # What the embeddings start as: those of words drawn from the vocabulary, or random numbers.
-    init: Literal["words", "random"] = "words"
+    # What the embeddings start as: those of the words of training texts, of words drawn from the vocabulary, or random
+    # numbers.
+    init: Literal["text", "words", "random"] = "text"
     learning_rate: Annotated[float, Field(gt=0)] = 3e-2
 
     # What is said of single tokens would be said of the learned ones too.
@@ -38,10 +40,21 @@ class PromptTuning(VirtualTokens):
             num_virtual_tokens=self.tokens,
             token_dim=model.get_input_embeddings().embedding_dim,
             num_attention_heads=model.config.num_attention_heads,  # which PEFT asks for, though not for prompts
-            prompt_tuning_init="SAMPLE_VOCAB" if self.init == "words" else "RANDOM",
+            prompt_tuning_init="RANDOM" if self.init == "random" else "SAMPLE_VOCAB",
             num_transformer_submodules=1,  # An encoder–decoder's are in front of what its encoder reads.
         )
         return self.with_tokens(model, config)
+
+    @property
+    def looks_at(self) -> int:
+        return self.tokens if self.init == "text" else 0
+
+    def start(self, model: Any, batches: "Sequence[Mapping[str, Tensor]]") -> None:
+        """The first learned token of an encoder, which its classifier reads, starts as the one that begins a text."""
+        if self.looks_at:
+            words = model.get_base_model().get_input_embeddings()
+            for encoder in model.prompt_encoder.values():
+                encoder.embedding.weight.data.copy_(words(self.text(batches)).detach())
 
 
 def _looks_for_the_end(model: Any) -> bool:

@@ -1,6 +1,6 @@
 """What prompt and prefix tuning share: tokens that no text has, in front of every text, and how they are saved."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -11,7 +11,7 @@ from pipeline.strategies.base import Strategy
 
 if TYPE_CHECKING:
     from peft import PeftConfig
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @component
@@ -56,6 +56,13 @@ class VirtualTokens(Strategy):
         config.modules_to_save = head_names(model) or None  # type: ignore[attr-defined,arg-type]
         return peft_models.wrapped(model.requires_grad_(False), config)
 
+    def text(self, batches: "Sequence[Mapping[str, Tensor]]") -> "Tensor":
+        """(tokens,) numbers of the words with which the training texts begin, over again where they are too few."""
+        import torch
+
+        ids = torch.cat([batch["input_ids"][_real(batch)] for batch in batches])
+        return ids.repeat(-(-self.tokens // len(ids)))[: self.tokens]
+
     def merge(self, model: Any) -> "nn.Module":
         from pipeline.strategies import peft_models
 
@@ -71,3 +78,10 @@ class VirtualTokens(Strategy):
         from peft import PeftModel
 
         return PeftModel.from_pretrained(model, folder)
+
+
+def _real(batch: "Mapping[str, Tensor]") -> "Tensor":
+    import torch
+
+    mask = batch.get("attention_mask")
+    return (torch.ones_like(batch["input_ids"]) if mask is None else mask).bool()

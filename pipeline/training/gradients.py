@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -28,6 +28,17 @@ def changeable(weights: Iterable[Tensor]) -> list[Tensor]:
         else:
             found.append(local(weight.grad))
     return found
+
+
+def drop_gradients(groups: Iterable[Mapping[str, Any]]) -> None:
+    """Of optimizer groups that are not trained yet: before gradients are clipped, so that the optimizer knows nothing
+    of them.
+
+    All processes have waited for these gradients, as DistributedDataParallel expects of every weight.
+    """
+    for group in groups:
+        for weight in group["params"]:
+            weight.grad = None
 
 
 def clip_by_norm(weights: Iterable[Tensor], largest: float, over_processes: bool) -> None:

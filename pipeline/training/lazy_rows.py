@@ -6,12 +6,14 @@ read again this follows from the rates of the steps in between, so that it is do
 anybody else looks. Of a row w with moments m and v after step a, AdamW (Loshchilov and Hutter 2019) makes without
 gradients until step t
 
-    w·kept − m / (√v + ε·√(1 − β2^a)) · moved        m·β1^(t−a)        v·β2^(t−a)
+    w·kept − m / (√v + ε·held) · moved        m·β1^(t−a)        v·β2^(t−a)
 
     kept  = Π (1 − η_r·λ)                                                  r from a + 1 to t
-    moved = Σ η_s · (β1/√β2)^(s−a) · √(1 − β2^s) / (1 − β1^s) · Π (1 − η_r·λ)    s from a + 1 to t, r from s + 1 to t
+    moved = Σ moved_s = Σ η_s · (β1/√β2)^(s−a) · √(1 − β2^s) / (1 − β1^s) · Π (1 − η_r·λ)    r from s + 1 to t
+    held  = Σ moved_s · √(1 − β2^s) / β2^((s−a)/2) / moved                 s from a + 1 to t
 
-with rates η and decay λ. That is exact but for ε, which here fades as √v does, and rounding.
+with rates η and decay λ. That is exact but for rounding and for ε, which differs from step to step: here it is the mean
+over them, exact to the first order in ε/√v.
 """
 
 from __future__ import annotations
@@ -152,10 +154,9 @@ class LazyAdamW(torch.optim.AdamW):
     def _bring(self, rows: Tensor) -> None:
         group, state, since = self._group(), self._moments(), self.at[rows]
         beta1, beta2 = group["betas"]
-        kept, moved = self._elapsed.of(since)
+        kept, moved, held = self._elapsed.of(since)
         means, squares = state["exp_avg"][rows], state["exp_avg_sq"][rows]
-        eps = group["eps"] * (1 - beta2 ** since.clamp(min=1).double()).sqrt()
-        direction = means / squares.sqrt().add_(eps.to(squares)[:, None])
+        direction = means / squares.sqrt().add_((group["eps"] * held).to(squares)[:, None])
         self.weight[rows] = self.weight[rows] * kept.to(means)[:, None] - direction * moved.to(means)[:, None]
         gone = (self.steps - since).double()
         state["exp_avg"][rows] = means * (beta1**gone).to(means)[:, None]
@@ -183,39 +184,44 @@ class LazyAdamW(torch.optim.AdamW):
 
 
 class _Elapsed:
-    """`kept` and `moved` of rows without a gradient, by the step after which they were up to date, from ``first``."""
+    """What rows without a gradient missed, by the step after which they were up to date, from ``first``."""
 
     def __init__(self, first: int, betas: tuple[float, float], device: torch.device) -> None:
         self.first, self.betas = first, betas
         beta1, beta2 = betas
         self.kept = torch.ones(1, dtype=torch.float64, device=device)
-        self.moved = torch.zeros(1, dtype=torch.float64, device=device)
+        # Of `moved`, and of `held` times it.
+        self.sums = torch.zeros(2, 1, dtype=torch.float64, device=device)
         rate = beta1 / math.sqrt(beta2) if beta2 else 0.0
         many = math.ceil(math.log(_NOTHING) / math.log(rate)) if rate else 1
         # The last of them for rows that were up to date a step ago.
-        self.fading = rate ** torch.arange(many, 0, -1, dtype=torch.float64, device=device)
+        since = torch.arange(many, 0, -1, dtype=torch.float64, device=device)
+        self.fading = torch.stack((rate**since, (rate / math.sqrt(beta2 or 1)) ** since))
 
     def step(self, number: int, lr: float, decay: float) -> None:
         beta1, beta2 = self.betas
-        for sums in (self.kept, self.moved):
-            sums *= 1 - lr * decay
-        size = lr * math.sqrt(1 - beta2**number) / (1 - beta1**number)
-        count = min(len(self.moved), len(self.fading))
-        self.moved[-count:] += size * self.fading[-count:]
+        self.kept *= 1 - lr * decay
+        self.sums *= 1 - lr * decay
+        root = math.sqrt(1 - beta2**number)
+        count = min(self.sums.shape[1], self.fading.shape[1])
+        sizes = self.sums.new_tensor([[root], [root * root]]) * lr / (1 - beta1**number)
+        self.sums[:, -count:] += sizes * self.fading[:, -count:]
         self.kept = torch.cat((self.kept, self.kept.new_ones(1)))
-        self.moved = torch.cat((self.moved, self.moved.new_zeros(1)))
+        self.sums = torch.cat((self.sums, self.sums.new_zeros(2, 1)), dim=1)
 
-    def of(self, since: Tensor) -> tuple[Tensor, Tensor]:
+    def of(self, since: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`kept`, `moved` and `held`; this is 1 of rows that nothing would have moved."""
         places = since - self.first
-        return self.kept[places], self.moved[places]
+        moved, held = self.sums[:, places]
+        return self.kept[places], moved, (held / moved).nan_to_num(1.0)
 
     def state(self) -> dict[str, Any]:
         # Numbers, because optimizers turn tensors into the type of their weights.
-        return {"first": self.first, "kept": self.kept.tolist(), "moved": self.moved.tolist()}
+        return {"first": self.first, "kept": self.kept.tolist(), "sums": self.sums.tolist()}
 
     def load(self, state: dict[str, Any]) -> None:
         self.first = state["first"]
-        self.kept, self.moved = self.kept.new_tensor(state["kept"]), self.moved.new_tensor(state["moved"])
+        self.kept, self.sums = self.kept.new_tensor(state["kept"]), self.sums.new_tensor(state["sums"])
 
 
 def fades(betas: tuple[float, float]) -> bool:

@@ -11,21 +11,21 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 
-from pipeline.errors import Diverged
 from pipeline.runs.splits import prefix_of
 from pipeline.training import interruption
 from pipeline.training.averaging import Averages
 from pipeline.training.company import Company
+from pipeline.training.divergence import check_weights, diverged
 from pipeline.training.document_attention import by_document
 from pipeline.training.frozen_weights import AUTOCAST, Lowered
-from pipeline.training.gradients import changeable, clip_by_norm
+from pipeline.training.gradients import changeable, clip_by_norm, drop_gradients
 from pipeline.training.lazy_rows import LazyAdamW
 from pipeline.training.mixup import Mixup
 from pipeline.training.optimizers import AdamW, set_rates
 from pipeline.training.quick_dropout import QuickDropout
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
-from pipeline.training.sharding import cut_like, local
+from pipeline.training.sharding import cut_like
 from pipeline.training.step_sums import StepSums
 
 if TYPE_CHECKING:
@@ -146,7 +146,10 @@ class FineTuning(LightningModule):
             yield
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        self._drop_gradients_of_frozen(optimizer)
+        step, epoch = self.trainer.global_step, self.current_epoch
+        drop_gradients(
+            group for group in optimizer.param_groups if self.strategy.is_frozen(group, step, epoch)
+        )
         loss, weight = self.sums.take(self.trainer)
         # Lightning has divided every loss by the accumulation count, and averaged gradients over processes.
         factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / weight
@@ -160,7 +163,7 @@ class FineTuning(LightningModule):
             # Reading a number waits for the GPU, so what diverges is noticed at the steps that wait anyway.
             value = float(loss / weight)
             if not math.isfinite(value):
-                raise self._diverged(f"loss is {value}", number)
+                raise diverged(self, f"loss is {value}", number)
             self.log_metrics({"train/loss": value}, number)
 
     def configure_gradient_clipping(
@@ -177,35 +180,9 @@ class FineTuning(LightningModule):
         if self.lazy_optimizer is not None:
             self.lazy_optimizer.settle()
 
-    def _drop_gradients_of_frozen(self, optimizer: Optimizer) -> None:
-        """Of what the strategy trains later: before gradients are clipped, so that the optimizer knows nothing of it.
-
-        All processes have waited for these gradients, as DistributedDataParallel expects of every weight.
-        """
-        step, epoch = self.trainer.global_step, self.current_epoch
-        for group in optimizer.param_groups:
-            if self.strategy.is_frozen(group, step, epoch):
-                for weight in group["params"]:
-                    weight.grad = None
-
-    def _diverged(self, what: str, step: int) -> Diverged:
-        return Diverged(
-            f"{what} at step {step}: try a lower optimizer.lr (now {getattr(self.optimizer_spec, 'lr', '?')}), "
-            f"more scheduler.warmup_ratio, or trainer.gradient_clip (now {self.trainer.gradient_clip_val or 'null'})"
-        )
-
-    def check_weights(self) -> None:
-        """Raise Diverged unless every trained weight is a finite number. Waits for the GPU."""
-        weights = [local(weight) for weight in self.parameters() if weight.requires_grad]
-        finite = bool(torch.stack([weight.isfinite().all() for weight in weights]).all())
-        if self.sharding is not None:  # Each has looked at its share.
-            finite = self.trainer.strategy.reduce_boolean_decision(finite, all=True)
-        if not finite:
-            raise self._diverged("weights are not finite", self.trainer.global_step)
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # The loss tells it a step later than the weights, and nobody can go on from these.
-        self.check_weights()
+        check_weights(self)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Numbers to every logger, under the optimizer step that they belong to."""
@@ -269,7 +246,7 @@ class FineTuning(LightningModule):
     def on_validation_start(self) -> None:
         # Scores of such weights look like scores: accuracy counts how often the first class is right.
         if self.trainer.state.fn == TrainerFn.FITTING:
-            self.check_weights()
+            check_weights(self)
             if self.averages is not None:
                 self.averages.put()
 

@@ -113,13 +113,60 @@ def test_as_many_numbers_as_the_papers_say() -> None:
     assert learned(PREFIX, "llama", "causal_lm") == 3 * 2 * 2 * 16  # one key and value for two heads
 
 
+TEXT = torch.tensor([[9, 4, 7, 5], [6, 8, 3, 0]])
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "qwen3"])
+def test_a_prefix_starts_as_the_words_of_a_text(family: str) -> None:
+    """What follows reads it as the model itself reads a longer text."""
+    original = model_of(family, "causal_lm").eval()
+    model: Any = PREFIX.adapt(copy.deepcopy(original))
+    assert PREFIX.looks_at == 3
+    PREFIX.start(model, [{"input_ids": TEXT, "attention_mask": torch.tensor([[0, 1, 1, 1], [1, 1, 1, 0]])}])
+    words, more = torch.tensor([[4, 7, 5]]), torch.tensor([[3, 8, 9, 6]])
+    found = model(input_ids=more, attention_mask=torch.ones_like(more))
+    expected = original(input_ids=torch.cat((words, more), dim=1))
+    torch.testing.assert_close(found.logits, expected.logits[:, 3:], atol=1e-5, rtol=1e-4)
+
+
+def test_a_prefix_of_an_encoder_starts_as_its_keys_and_values() -> None:
+    original = model_of("bert", "sequence_classification").eval()
+    model: Any = PrefixTuning(tokens=5).adapt(copy.deepcopy(original))
+    PrefixTuning(tokens=5).start(model, [{"input_ids": TEXT[:1, :3]}])
+    bert = original.bert
+    words = TEXT[:, :3][:1].repeat(1, 2)[:, :5]  # over again, where a text is too short
+    layer = bert.encoder.layer[0].attention.self
+    keys, values = (part(bert.embeddings(words))[0] for part in (layer.key, layer.value))
+    start = model.prompt_encoder["default"].embedding.weight.view(5, 2, 2, -1)
+    torch.testing.assert_close(start[:, 0], torch.stack((keys, values), dim=1))
+
+
+def test_prefixes_that_no_text_sets() -> None:
+    cases: list[tuple[PrefixTuning, str, Any]] = [
+        (PrefixTuning(init="random"), "gpt2", "causal_lm"),
+        (PrefixTuning(projection=8), "gpt2", "causal_lm"),
+        (PREFIX, "t5", "seq2seq_lm"),
+    ]
+    assert [strategy.looks_at for strategy, *_ in cases] == [0, 0, 3]
+    for strategy, family, head in cases:
+        model: Any = strategy.adapt(model_of(family, head))
+        before = model.prompt_encoder["default"].embedding.weight.clone()
+        strategy.start(model, [{"input_ids": TEXT}])
+        assert torch.equal(model.prompt_encoder["default"].embedding.weight, before)
+
+
 def test_words_are_where_a_prompt_starts() -> None:
-    model: Any = PROMPT.adapt(model_of("llama", "causal_lm"))
+    drawn = PromptTuning(tokens=3, init="words")
+    assert drawn.looks_at == PromptTuning(init="random").looks_at == 0
+    model: Any = drawn.adapt(model_of("llama", "causal_lm"))
     words = model.get_input_embeddings().weight
     for start in model.prompt_encoder["default"].embedding.weight:
         assert (words == start).all(dim=1).any()
-    drawn: Any = PromptTuning(tokens=3, init="random").adapt(model_of("llama", "causal_lm"))
-    assert not (words == drawn.prompt_encoder["default"].embedding.weight[0]).all(dim=1).any()
+    by_chance: Any = PromptTuning(tokens=3, init="random").adapt(model_of("llama", "causal_lm"))
+    assert not (words == by_chance.prompt_encoder["default"].embedding.weight[0]).all(dim=1).any()
+    assert PROMPT.looks_at == 3
+    PROMPT.start(model, [{"input_ids": TEXT}])
+    assert torch.equal(model.prompt_encoder["default"].embedding.weight, words[torch.tensor([9, 4, 7])])
 
 
 def test_logits_are_those_of_the_text_and_not_of_what_is_in_front() -> None:
