@@ -41,7 +41,7 @@ PAGES = (
 # Of their own test, beside the tasks.
 DATA_PAGES = sorted(f"docs/data/{path.name}" for path in (ROOT / "docs/data").glob("*.md"))
 TASK_PAGES = sorted(f"docs/tasks/{path.name}" for path in (ROOT / "docs/tasks").glob("*.md"))
-SHORTER = ["data.limit=32", "data.examples_per_class=null", "trainer.max_steps=2", "hardware.threads=1"]
+SHORTER = ["data.limit=16", "data.examples_per_class=null", "trainer.max_steps=1", "hardware.threads=1"]
 # Beside README.md, where no page speaks of them, runs are without loggers: these have tests of their own.
 UNLOGGED = ["logger=none"]
 # A function of bash, so that commands run as they are written, pipes and variables included.

@@ -30,18 +30,22 @@ def refused_rows(
     split: str,
     start: int,
 ) -> list[Refused]:
-    """The rows of a batch that a task refuses each by itself. Raises ``bad`` where it refuses none of them so.
+    """The rows of a batch that a task refuses each by itself. Raises ``bad`` where it refuses none of them so, and what
+    all of them are refused for where that is an option of the task: it would be so with any rows.
 
     encode: a batch, which it may refuse. start: the batch's first row in its split, from 0.
     """
-    found = []
-    for place in range(len(next(iter(batch.values())))):
+    found, count = [], len(next(iter(batch.values())))
+    for place in range(count):
         try:
             encode({name: cells[place : place + 1] for name, cells in batch.items()})
         except BadInput as one:
             found += [Refused(split, start + place + 1, problem) for problem in one.problems]
     if not found:
         raise bad
+    kinds = {refused.problem for refused in found}
+    if len(found) == count > 1 == len(kinds) and found[0].problem.where.startswith("task."):
+        raise BadInput(found[0].problem)
     return found
 
 
