@@ -14,16 +14,22 @@ help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-24s %s\n", $$1, $$2}'
 	@for e in $(EXPERIMENTS); do printf 'make %-24s %s\n' "reproduce-$$e" "Run experiment $$e again and compare with its recorded result."; done
 
-# The stamps are renewed when the dependencies change. Python compiles what is imported, a tenth of what pip would.
+# Python compiles what is imported, a tenth of what pip would.
+define install
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hydratune needs Python >= 3.11; set PYTHON=…")'
+$(PYTHON) -m venv $(VENV)
+$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '$(1)'
+endef
+
+# The stamps are renewed when the dependencies change.
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hydratune needs Python >= 3.11; set PYTHON=…")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable .
+	$(call install,.)
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
-	@touch $@
+# At once, where nothing is installed: pip takes a while to find out that all is there.
+$(VENV)/.installed-dev: pyproject.toml constraints.txt
+	$(call install,.[dev])
+	@touch $(VENV)/.installed $@
 
 install: $(VENV)/.installed  ## Create .venv with the tested versions of everything.
 
