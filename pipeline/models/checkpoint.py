@@ -198,10 +198,12 @@ class Checkpoint:
             accepted = loading.accepted_inputs(model)
             tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in accepted]
             positions = loading.max_positions(model)
-            if positions is not None and positions <= self.reserved:
-                what = f"{self.reserved} learned tokens, but the model can take {positions}"
-                raise BadInput(Problem("strategy.tokens", what, f"below {positions}"))
             if positions is not None:
+                # A text of any task, which may be two, needs a token of each beside the special ones.
+                most = positions - tokenizer.num_special_tokens_to_add(pair=True) - 2
+                if self.reserved > max(most, 0):
+                    what = f"{self.reserved} learned tokens leave no room for a text: the model can take {positions}"
+                    raise BadInput(Problem("strategy.tokens", what, f"at most {most}"))
                 tokenizer.model_max_length = min(tokenizer.model_max_length, positions - self.reserved)
         return tokenizer
 

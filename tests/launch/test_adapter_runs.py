@@ -81,7 +81,8 @@ def test_learned_tokens_take_positions(small: list[str], tmp_path: Path) -> None
         assert "steps" in Run.plan([*keys, *fits])
     for too_many, where, allowed in (
         ("task.max_length=109", "task.max_length", "at most 108, or null"),
-        ("strategy.tokens=128", "strategy.tokens", "below 128"),
+        # Two texts and three special tokens.
+        ("strategy.tokens=124", "strategy.tokens", "at most 123"),
     ):
         with pytest.raises(BadInput) as raised:
             Run.train([*keys, too_many])
