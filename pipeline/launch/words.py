@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.launch.world import World
 
 _LOOK_EVERY = 0.2
-# So long the last word is kept for those that have not heard it; one that has failed never will.
+# So long a process stays for those that have not heard the last word; one that has failed never will.
 _HEARING = 5.0
 
 
@@ -59,11 +59,12 @@ class Words:
             error = f"{type(failure).__name__}: {failure}"
             raise
         finally:
-            self._say({"end": error})
-            self._until_heard()
+            with _store_that_may_end():
+                self._say({"end": error})
+                self._until_heard()
 
     def _until_heard(self) -> None:
-        """The store may end with this process."""
+        """The store may end with this process, whether it leads or not."""
         until = time.monotonic() + _HEARING
         while self._store.add("heard", 0) < self.others and time.monotonic() < until:
             time.sleep(_LOOK_EVERY)
@@ -73,7 +74,9 @@ class Words:
         while True:
             word = self._hear()
             if "run" not in word:
-                self._store.add("heard", 1)
+                with _store_that_may_end():
+                    self._store.add("heard", 1)
+                    self._until_heard()
                 if word["end"]:
                     raise RunFailed(f"the first machine, which prepares, has failed: {word['end']}")
                 return
@@ -93,6 +96,14 @@ class Words:
             f"no run was frozen on the first machine within {self.seconds / 60:g} minutes (hardware.timeout); what "
             "takes longer is prepared ahead, by `python -m pipeline.prepare` with the same words"
         )
+
+
+@contextmanager
+def _store_that_may_end() -> Iterator[None]:
+    """Whoever keeps the store leaves when all have heard the last word, which another one may not know yet. What came
+    of the runs does not depend on it: torch's error for a connection that is gone would only hide it."""
+    with suppress(RuntimeError):
+        yield
 
 
 @cache

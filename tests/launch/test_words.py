@@ -1,12 +1,15 @@
 """What the first of several machines tells the others."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
-from torch.distributed import HashStore, PrefixStore
+from torch.distributed import HashStore, PrefixStore, TCPStore
 
 from pipeline.errors import Interrupted, RunFailed
 from pipeline.launch.words import Words
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -53,3 +56,44 @@ def test_being_asked_to_stop_is_no_failure(pair: tuple[Words, Words]):
 def test_silence_is_told_too(pair: tuple[Words, Words]):
     with pytest.raises(RunFailed, match=r"within 0.0166667 minutes .hardware.timeout.*pipeline.prepare"):
         heard(pair[1])
+
+
+# One that keeps the store and leaves as soon as it may.
+KEEPER = """
+import os
+from torch.distributed import TCPStore
+from pipeline.launch.words import Words
+store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+print(store.port, flush=True)
+print(list(Words(store, False, 1, seconds=60).runs()), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no data")])
+def test_another_one_keeps_the_store_and_leaves_first(error: ValueError | None):
+    keeper = subprocess.Popen([sys.executable, "-c", KEEPER], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert keeper.stdout is not None
+    store = TCPStore("localhost", int(keeper.stdout.readline()), is_master=False)
+    raised = None
+    try:
+        with Words(store, True, 1, seconds=60).leading():
+            if error is not None:
+                raise error
+    except ValueError as found:
+        raised = found
+    assert raised is error
+    keeper.communicate(timeout=60)
+
+
+def test_those_that_follow_wait_for_each_other():
+    store = HashStore()
+    words = [Words(PrefixStore("test", store), leads, 2, seconds=5) for leads in (True, False, False)]
+    words[0]._say({"end": ""})
+    first = threading.Thread(target=lambda: heard(words[1]))
+    first.start()
+    first.join(0.5)
+    assert first.is_alive(), "the store may be its own"
+    assert heard(words[2]) == []
+    first.join(5)
+    assert not first.is_alive()
