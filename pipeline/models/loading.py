@@ -1,10 +1,11 @@
-"""Loading weights with transformers: quietly, in float32, with a report of what was not there."""
+"""Loading weights with transformers: quietly, one at a time, in float32, with a report of what was not there."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
 import pickle
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
 Shape = tuple[int, ...]
+# While transformers loads, it takes `tie_weights` out of the class of all models. Two threads at once put back what the
+# other had taken out: no tied weight of this process would ever be tied again, without a word.
+_ALONE = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -55,18 +59,20 @@ class LoadReport:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Neither progress bars nor warnings of transformers; what matters of them is in the LoadReport."""
+    """Neither progress bars nor warnings of transformers; what matters of them is in the LoadReport. Other threads
+    wait."""
     from transformers.utils import logging
 
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+    with _ALONE:
+        verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity(logging.CRITICAL)
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            logging.set_verbosity(verbosity)
+            if bars:
+                logging.enable_progress_bar()
 
 
 def on_meta(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from pipeline.models.loading import quiet
 from pipeline.runs import reload_server, verification
 from pipeline.runs.verification import TOLERANCE, ModelDiffers, outputs, verify
 
@@ -28,8 +29,9 @@ def saved(finished: Path, tmp_path: Path) -> Path:
 
 
 def check(folder: Path, original: Path) -> float:
-    tokenizer = AutoTokenizer.from_pretrained(original)
-    model = AutoModelForSequenceClassification.from_pretrained(original)
+    with quiet():  # One thread at a time.
+        tokenizer = AutoTokenizer.from_pretrained(original)
+        model = AutoModelForSequenceClassification.from_pretrained(original)
     inputs = dict(tokenizer(TEXTS, padding=True, return_tensors="pt"))
     expected = outputs(model, inputs)
     return verify(folder, "AutoModelForSequenceClassification", inputs, expected, tokenizer, TEXTS)
@@ -102,6 +104,7 @@ def test_jobs_of_a_sweep_ask_one_that_has_imported_already(
 FORKING = """
 import os, signal, subprocess, sys, time
 from pathlib import Path
+from pipeline.models.loading import quiet
 from pipeline.runs import reload_server, verification
 
 verification.fork_reloads()
