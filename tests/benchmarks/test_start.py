@@ -28,7 +28,7 @@ def test_no_rounds_are_no_benchmark(capsys: pytest.CaptureFixture):
 
 
 @pytest.mark.slow
-def test_every_case_is_timed(tmp_path: Path):
+def test_every_case_is_timed(tmp_path: Path, warm: None):
     output = tmp_path / "start.json"
     main(["--rounds", "1", "--rows", "48", "--threads", "1", "--output", str(output)])
     done = json.loads(output.read_text())["runs"]
