@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING
 from pipeline.errors import BadInput, Problem
 
 if TYPE_CHECKING:
+    from gguf import GGUFReader
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SUFFIX = ".gguf"
 # Changes when folders that older versions made must not be read any more.
-_FORMAT = 1
+_FORMAT = 2
 _NEEDED = ("gguf", "accelerate")
 # Values of `tokenizer.ggml.pre` whose tokenizers take every digit for itself (llama.cpp, `llama-vocab.cpp`), which
 # transformers does not know of.
 _SINGLE_DIGITS = ("smollm", "starcoder", "refact", "codeshell", "command-r", "exaone", "minerva-7b")
+
+_SPECIAL = {"bos": "bos", "eos": "eos", "pad": "padding", "unk": "unknown"}
 
 
 def fingerprint(file_fingerprint: str) -> str:
@@ -91,22 +94,27 @@ def _model(file: Path) -> PreTrainedModel:
 
 
 def _tokenizer(file: Path) -> PreTrainedTokenizerBase:
+    from gguf import GGUFReader
+    from tokenizers import decoders, pre_tokenizers
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-    if _pre_tokenizer(file) in _SINGLE_DIGITS:
-        from tokenizers import pre_tokenizers
-
-        words = tokenizer.backend_tokenizer
+    words, reader = tokenizer.backend_tokenizer, GGUFReader(file)
+    if _said(reader, "model") == "gpt2":
+        # transformers 5.17 strips spaces, as if it were SentencePiece, and takes special tokens for one another.
+        words.decoder = decoders.ByteLevel()
+        tokenizer.clean_up_tokenization_spaces = False
+        for ours, theirs in _SPECIAL.items():
+            if (number := _said(reader, f"{theirs}_token_id")) is not None:
+                setattr(tokenizer, f"{ours}_token", tokenizer.convert_ids_to_tokens(int(number)))
+    if _said(reader, "pre") in _SINGLE_DIGITS:
         words.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), words.pre_tokenizer]
         )
     return tokenizer
 
 
-def _pre_tokenizer(file: Path) -> str | None:
-    """The name of the rule by which the file's tokenizer cuts text into words."""
-    from gguf import GGUFReader
-
-    field = GGUFReader(file).get_field("tokenizer.ggml.pre")
+def _said(reader: GGUFReader, what: str) -> str | None:
+    """What the file says of its tokenizer, such as the name of the rule by which it cuts text into words."""
+    field = reader.get_field(f"tokenizer.ggml.{what}")
     return None if field is None else str(field.contents())

@@ -4,8 +4,8 @@
 for the scaling and for the sum, and as many in the backward pass. Here the update is added where the module's own
 product lies, and its share of the gradient of x where the frozen weight's share lies, by the matrix product itself.
 
-What is only as wide as the rank is computed lying, as rank × tokens: libraries for CPUs are up to six times slower at the
-same product into a tall and narrow matrix.
+What is only as wide as the rank is computed lying, as rank × tokens: libraries for CPUs are up to six times slower at
+the same product into a tall and narrow matrix.
 """
 
 from __future__ import annotations
