@@ -98,6 +98,7 @@ def _sides(
             f"trainer.max_epochs={epochs}",
             "-m",
             "hydra/launcher=local",
+            "hydra.launcher.jobs=2",
             f"optimizer.lr={rates}",
         ]
         return runs.sweep(words, f"optimizer.lr={RATES[0]}")

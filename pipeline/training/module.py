@@ -173,7 +173,9 @@ class FineTuning(LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         if gradient_clip_val:
-            clip_by_norm(self.parameters(), gradient_clip_val, over_processes=self.sharding is not None)
+            # Not all of the module's: to find those takes longer than a small head's step.
+            weights = (weight for group in optimizer.param_groups for weight in group["params"])
+            clip_by_norm(weights, gradient_clip_val, over_processes=self.sharding is not None)
 
     def on_train_epoch_end(self) -> None:
         # Of the last epoch before anything is saved or written of the model.
