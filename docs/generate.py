@@ -113,11 +113,11 @@ def pairs() -> str:
     return _table(COLUMNS, list(first.values()))
 
 
-def frozen() -> str:
-    """The recorded runs that train a head on a frozen backbone."""
+def frozen(name: str = "frozen") -> str:
+    """Recorded runs that train a head on a frozen backbone."""
     from benchmarks.frozen import COLUMNS, table
 
-    result = json.loads((ROOT / "benchmarks/results/frozen.json").read_text(encoding="utf-8"))
+    result = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text(encoding="utf-8"))
     return _table(COLUMNS, table(result))
 
 
@@ -188,6 +188,7 @@ ALL = (
 )
 RECORDED = ("defaults", "few_shot", "growth", "instructions", "matrix_share", "speed", "start", "strategies")
 TABLES = {made.__name__: made for made in ALL} | {name: partial(recorded, name) for name in RECORDED}
+TABLES["frozen_all_rows"] = partial(frozen, "frozen_all_rows")
 
 
 def generated(text: str) -> str:
