@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.tasks.read_tokens import plain_model, read_alone
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -14,12 +16,18 @@ def outputs_at(model: Any, inputs: Mapping[str, Tensor], places: Tensor) -> tupl
     """What ``model`` computes, and its logits (places, vocabulary) where ``places`` (rows, tokens) is True.
 
     The last layer, from hidden states to the vocabulary, is applied to these alone, where the model has it as a module
-    of its own; the logits among the outputs are then no more than these.
+    of its own; the logits among the outputs are then no more than these. So is most of an encoder's last layer below,
+    where nothing else reads it (:mod:`pipeline.tasks.read_tokens`).
     """
-    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    plain = plain_model(model)
     options: dict[str, Any] = {}
     if "use_cache" in inspect.signature(plain.forward).parameters:
         options["use_cache"] = False  # Keys and values of a text that is there already are of no use.
+    if type(plain).__name__.endswith("ForMaskedLM"):
+        with read_alone(model, lambda hidden: _at(places, hidden).unsqueeze(0)) as alone:
+            if alone:
+                outputs = model(**inputs, **options)
+                return outputs, outputs.logits[0]
     last = plain.get_output_embeddings()
     hook = None if last is None else last.register_forward_pre_hook(_only(places))
     try:
@@ -31,10 +39,14 @@ def outputs_at(model: Any, inputs: Mapping[str, Tensor], places: Tensor) -> tupl
     return outputs, logits if logits.ndim == 2 else logits[:, -places.shape[1] :][places]
 
 
+def _at(places: Tensor, hidden: Tensor) -> Tensor:
+    # Prompt tuning has learned tokens in front of those of the text.
+    return hidden[:, -places.shape[1] :][places]
+
+
 def _only(places: Tensor) -> Any:
     def choose(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
-        # Prompt tuning has learned tokens in front of those of the text.
-        hidden = inputs[0][:, -places.shape[1] :]
-        return (hidden[places], *inputs[1:]) if hidden.shape[:-1] == places.shape else None
+        fits = inputs[0][:, -places.shape[1] :].shape[:-1] == places.shape
+        return (_at(places, inputs[0]), *inputs[1:]) if fits else None
 
     return choose

@@ -171,7 +171,9 @@ class MultipleChoice(Task):
         """Logits in float32: (examples, most choices), -inf where a row has fewer of them."""
         import torch
 
-        each = model(**self.forward_inputs(batch)).logits.float().view(-1)
+        from pipeline.tasks.read_tokens import outputs_of
+
+        each = outputs_of(model, self.forward_inputs(batch)).logits.float().view(-1)
         counts = batch["choices"]
         there = torch.arange(int(counts.max()), device=counts.device) < counts.unsqueeze(1)
         return each.new_full(there.shape, -torch.inf).masked_scatter(there, each)

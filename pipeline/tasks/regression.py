@@ -200,7 +200,10 @@ class Regression(Task):
 
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor":
         """The model's outputs, predictions of standardised targets, in float32: (examples, targets)."""
-        return model(**{name: value for name, value in batch.items() if name != "labels"}).logits.float()
+        from pipeline.tasks.read_tokens import outputs_of
+
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        return outputs_of(model, inputs).logits.float()
 
     def metrics(self, head: Head) -> "Metric":
         from pipeline.tasks.numbers.metrics import RegressionMetrics

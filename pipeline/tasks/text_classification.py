@@ -250,11 +250,12 @@ class TextClassification(Task):
     def predict(self, model: "nn.Module", batch: Mapping[str, "Tensor"]) -> "Tensor":
         """Logits in float32: (examples, classes)."""
         from pipeline.tasks.classification import zero_shot
+        from pipeline.tasks.read_tokens import outputs_of
 
         inputs = self.forward_inputs(batch)
-        return (
-            zero_shot.logits(model, inputs) if zero_shot.is_ready(model) else model(**inputs).logits.float()
-        )
+        if zero_shot.is_ready(model):
+            return zero_shot.logits(model, inputs)
+        return outputs_of(model, inputs).logits.float()
 
     def metrics(self, head: Head) -> "MetricCollection":
         from pipeline.tasks.classification import metrics as classification_metrics

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem
+from pipeline.tasks.read_tokens import plain_model
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -182,7 +183,7 @@ def generate(
 
     names = ("input_ids", "attention_mask") if encoder_decoder else ("prompt_ids", "prompt_mask")
     ids, mask = (batch[name] for name in names)
-    plain = _plain(model)
+    plain = plain_model(model)
     config = settings.for_model(plain, end_ids, forced_bos)
     limit = getattr(plain.config.get_text_config(decoder=True), "max_position_embeddings", None)
     before = 0 if encoder_decoder else ids.shape[1]
@@ -223,11 +224,6 @@ def _too_long(settings: Generation, limit: int, before: int) -> BadInput:
     return BadInput(
         Problem(WHERE, what, f"at most {limit - before}" if limit > before else "shorter prompts")
     )
-
-
-def _plain(model: Any) -> PreTrainedModel:
-    """The transformers model inside of what PEFT wraps around it."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _adapter(model: Any) -> Any:

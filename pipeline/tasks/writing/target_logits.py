@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.tasks.read_tokens import plain_model
 from pipeline.tasks.token_loss import IGNORED
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def target_logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     An encoder-decoder's labels are its targets; a decoder's (which has ``prompt_ids`` in its batch) belong to the
     last positions of ``input_ids``.
     """
-    plain: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    plain = plain_model(model)
     accepted = inspect.signature(plain.forward).parameters
     inputs: dict[str, Any] = {name: batch[name] for name in ("input_ids", "attention_mask")}
     if "use_cache" in accepted:
