@@ -41,6 +41,7 @@ from pipeline.errors import (
     listing,
     nearest,
 )
+from pipeline.runs.garbage import import_without_collecting
 
 if TYPE_CHECKING:
     from pipeline.compose.stages import Stage
@@ -156,6 +157,7 @@ def check(call: Call) -> "list[Stage]":
 
 def outcome(main: Callable[[], object]) -> NoReturn:
     """Run a command and end the process with its outcome: 0, 1 failed, 2 bad input, 75 interrupted."""
+    import_without_collecting()
     code = FINISHED
     try:
         main()

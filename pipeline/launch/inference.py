@@ -15,6 +15,7 @@ from pipeline.launch.auditing import Report, audit_folder
 from pipeline.launch.machine import Machine, look
 from pipeline.launch.unanswered import Unanswered, readable, what_is_wrong
 from pipeline.runs.directory import RunDirectory
+from pipeline.runs.garbage import settle
 from pipeline.runs.identity import canonical
 from pipeline.runs.splits import prefix_of
 
@@ -70,6 +71,7 @@ class Trained:
 
         torch.set_num_threads(self.machine.threads)
         model, _ = self.spec.task.load(self.checkpoint, str(self.run.weights), self.head)
+        settle()
         if not self.spec.strategy.mergeable:
             model = self.spec.strategy.load(model, str(self.run.model / "adapter"))
         return model.eval().to(self.device)

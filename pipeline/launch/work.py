@@ -17,6 +17,7 @@ from pipeline.launch.schedule import Schedule, schedule
 from pipeline.launch.world import world
 from pipeline.runs.directory import FAILED, FINISHED, INTERRUPTED, PRUNED, RUNNING, TRAINED, RunDirectory
 from pipeline.runs.environment import environment
+from pipeline.runs.garbage import settle
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -119,6 +120,7 @@ def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
         callbacks=callbacks,
         loggers=loggers,
     )
+    settle()
     if spec.train and run.state != TRAINED:
         _fit(job, trainer)
         trainer.strategy.barrier("trained")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -87,6 +88,7 @@ def _signal(pid: int | None, number: int) -> bool:
 
 def _work(task: Task, folder: str, slot: Slot, environment: dict[str, str]) -> None:
     """In the process of the job."""
+    gc.freeze()  # What was imported stays, and its memory shared.
     with interruption.listening():
         if hasattr(os, "setsid"):
             os.setsid()  # Ctrl-C in the terminal is for the sweep, which passes it on.
