@@ -117,6 +117,7 @@ def small_keys(tiny_bert: Path, reviews: Path) -> list[str]:
         "hardware=cpu",
         "hardware.threads=1",
         "logger=csv",
+        "trainer.max_epochs=2",
         "optimizer.lr=1e-3",
     ]
 

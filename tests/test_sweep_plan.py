@@ -21,7 +21,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_search_is_planned_as_a_whole(small: list[str], tmp_path: Path) -> None:
     words = ["sweep=asha", "sweep.trials=12", "strategy=full,lora", "strategy.r=range(4,33,4)", RATE]
-    rows = dict(plan_of_search([*small, *words, "seeds=2", "seed=4", "trainer.max_steps=30"]))
+    words += ["trainer.max_epochs=null", "trainer.max_steps=30"]
+    rows = dict(plan_of_search([*small, *words, "seeds=2", "seed=4"]))
     assert rows["sweep"] == "asha: 12 trials, one at a time"
     assert rows["optimizer.lr"] == "1e-05 … 0.001 (log)" and rows["strategy"] == "full, lora"
     assert rows["strategy.r"] == "4 … 32, every 4 (where the configuration has it)"
