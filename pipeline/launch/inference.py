@@ -70,8 +70,8 @@ class Trained:
         import torch
 
         torch.set_num_threads(self.machine.threads)
-        model, _ = self.spec.task.load(self.checkpoint, str(self.run.weights), self.head)
         settle()
+        model, _ = self.spec.task.load(self.checkpoint, str(self.run.weights), self.head)
         if not self.spec.strategy.mergeable:
             model = self.spec.strategy.load(model, str(self.run.model / "adapter"))
         return model.eval().to(self.device)

@@ -101,6 +101,7 @@ def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     plan = schedule(spec, prepared, machine)
     _set_up_process(spec, machine)
     mark("preparing done")
+    settle()  # Before there is a model, which would never be freed in a chain of stages.
     job = build(run, spec, prepared, machine, plan)
     mark("model and data are there")
     callbacks, loggers = leaves(job)
@@ -120,7 +121,6 @@ def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
         callbacks=callbacks,
         loggers=loggers,
     )
-    settle()
     if spec.train and run.state != TRAINED:
         _fit(job, trainer)
         trainer.strategy.barrier("trained")
