@@ -16,10 +16,10 @@ def import_without_collecting() -> None:
 
 
 def settle() -> None:
-    """As Python does it from here on, which finds tensors that hold each other early, but not among what is there already.
+    """As Python does it from here on, which finds tensors that hold each other early, but not among what is there.
 
-    That is never freed where it holds itself, so this must come before there is a model. Does nothing in a
-    process whose garbage is somebody else's matter.
+    That is never freed where it holds itself, so this must come before there is a model. Does nothing in a process
+    whose garbage is somebody else's matter.
     """
     global _usual
     if _usual is not None:
