@@ -57,7 +57,8 @@ def _model(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         check_trained_before(model, report)
     model = spec.strategy.adapt(model)
     if spec.hardware.recompute and spec.train:
-        recompute_activations(model)
+        offload = spec.hardware.recompute == "offload" and machine.accelerator == "gpu"
+        recompute_activations(model, offload=offload)
     return model, report
 
 

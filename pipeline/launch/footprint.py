@@ -28,7 +28,8 @@ class Shape:
 @dataclass(frozen=True)
 class Split:
     """How a step is cut: processes, rows and tokens a row of one micro-batch, bytes of a number in the arithmetic
-    (4, or 2 in 16 bits), whether the model is cut over the processes, and whether activations are computed again."""
+    (4, or 2 in 16 bits), whether the model is cut over the processes, whether activations are computed again, and
+    whether the layers' inputs wait elsewhere meanwhile."""
 
     processes: int
     rows: int
@@ -36,6 +37,7 @@ class Split:
     width: int = 4
     sharded: bool = False
     recompute: bool = False
+    offload: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Memory:
 def memory(shape: Shape, split: Split, *, copies: int = 0, language: bool = False) -> Memory:
     """Weights, gradients and two optimizer moments in float32; activations by Korthikanti et al. 2022
     (arXiv:2205.05198), equation 1: s·b·h·(34 + 5·a·s/h) bytes a layer at two bytes a number. Computed again, each layer
-    keeps its input, s·b·h numbers, and one layer at a time has all of them.
+    keeps its input, s·b·h numbers, where that does not wait elsewhere, and one layer at a time has all of them.
 
     copies: averages of the trained weights. language: whether there are logits as long as the vocabulary, and their
     gradients, both in float32.
@@ -74,7 +76,8 @@ def memory(shape: Shape, split: Split, *, copies: int = 0, language: bool = Fals
     layer = (
         split.tokens * split.rows * (34 * shape.hidden + 5 * shape.heads * split.tokens) * split.width // 2
     )
-    kept = shape.layers * split.width * numbers + layer if split.recompute else shape.layers * layer
+    inputs = 0 if split.offload else shape.layers * split.width * numbers
+    kept = inputs + layer if split.recompute else shape.layers * layer
     if language:
         kept += split.tokens * split.rows * shape.vocabulary * 2 * 4
     return Memory(weights + copies * trainable, gradients, 2 * trainable, kept)

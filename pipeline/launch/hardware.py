@@ -37,8 +37,9 @@ class Hardware:
 
     # What of a model every process holds. none: all of it. fsdp: its share of weights, gradients and optimizer state.
     sharding: Sharding = "none"
-    # Compute activations again in the backward pass, instead of keeping them.
-    recompute: bool = False
+    # Compute activations again in the backward pass, instead of keeping them. offload: and let what each layer still
+    # keeps, its input, wait in the CPU's memory; without a GPU the same as true.
+    recompute: bool | Literal["offload"] = False
     # Compile each trained layer by itself (torch.compile).
     compile: bool = False
     # Machines, each with `devices` processes; the same command is given on each of them.

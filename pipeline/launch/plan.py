@@ -60,8 +60,13 @@ def _split(spec: RunSpec, prepared: Prepared, machine: Machine) -> Split:
         tokens=prepared.longest,
         width=4 if machine.precision == "32" else 2,
         sharded=spec.train and spec.hardware.sharding != "none" and machine.world_size > 1,
-        recompute=spec.train and spec.hardware.recompute,
+        recompute=spec.train and bool(spec.hardware.recompute),
+        offload=_offloads(spec, machine),
     )
+
+
+def _offloads(spec: RunSpec, machine: Machine) -> bool:
+    return spec.train and spec.hardware.recompute == "offload" and machine.accelerator == "gpu"
 
 
 def _network(
@@ -195,6 +200,7 @@ def _training(
             f"{schedule.tokens:,} tokens",
         ),
         *_dropout(spec, machine),
+        *_recomputed(spec, machine),
         *([("compiled", _COMPILED)] if spec.hardware.compile else []),
         *_augmentation(spec),
         (
@@ -233,6 +239,17 @@ def _dropout(spec: RunSpec, machine: Machine) -> list[tuple[str, str]]:
     return [("dropout", "; ".join(said))] if said else []
 
 
+def _recomputed(spec: RunSpec, machine: Machine) -> list[tuple[str, str]]:
+    if not spec.hardware.recompute:
+        return []
+    said = "activations, in the backward pass"
+    if _offloads(spec, machine):
+        said += "; inputs of layers wait in the CPU's memory"
+    elif spec.hardware.recompute == "offload":
+        said += f"; hardware.recompute=offload needs a GPU: as true on {machine.accelerator}"
+    return [("computed again", said)]
+
+
 def _scoring(prepared: Prepared) -> list[tuple[str, str]]:
     return [
         ("parameters", f"{prepared.total:,}, none trained"),
@@ -264,5 +281,6 @@ def _fit(spec: RunSpec, need: int, free: int | None) -> str:
     if need < free:
         return f"; fits in the {free / GIB:.1f} GiB free"
     unit = "tokens" if spec.trainer.batch_tokens else "batch"
-    advice = f"try a smaller hardware.micro_{unit} or task.max_length"
+    again = ", or hardware.recompute=true" if spec.train and not spec.hardware.recompute else ""
+    advice = f"try a smaller hardware.micro_{unit} or task.max_length{again}"
     return f"; DOES NOT FIT into the {free / GIB:.1f} GiB free: {advice}"

@@ -41,6 +41,7 @@ def test_what_is_computed_again_is_not_kept():
     one = kept.activations // 32
     assert one == 4096 * 4096 * (34 + 5 * 32 * 4096 // 4096)  # s·b·h·(34 + 5·a·s/h)
     assert again.activations == one + 32 * 2 * 4096 * 4096
+    assert memory(LLAMA, dataclasses.replace(ALONE, recompute=True, offload=True)).activations == one
     logits = memory(LLAMA, ALONE, language=True).activations - kept.activations
     assert logits == 4096 * 128_256 * 8
 

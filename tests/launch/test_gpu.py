@@ -65,6 +65,8 @@ MORE = [
     ("instruction_tuning", "gemma3", ["strategy=lora", "strategy.modules=[q_proj,v_proj]"]),
     ("text_to_text", "llama", ["task.generation.num_beams=2", "hardware.micro_batch=4"]),
     ("summarization", "flan_t5", ["hardware.workers=2"]),
+    ("causal_lm", "llama", ["hardware.recompute=offload"]),
+    ("text_classification", "bert", ["strategy=lora", "hardware.recompute=offload"]),
 ]
 # Half precision ends above 65,504: losses are scaled, and steps that overflow are left out.
 HALF = [("text_classification", "bert", []), ("summarization", "bart", []), ("causal_lm", "llama", [])]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import Run
+from pipeline.errors import BadInput
 from pipeline.launch import plan as planning
 from pipeline.launch.machine import Machine
 from pipeline.launch.plan import memory
@@ -70,7 +71,8 @@ def test_a_batch_is_no_larger_than_the_rows_there_are(
     assert "batch 192 (all there are) = 1 process × 192 rows; " in huge["steps"]
     monkeypatch.setattr(planning, "available_memory", lambda: 2**20)
     assert Run.plan(words)["memory"].endswith(
-        "; DOES NOT FIT into the 0.0 GiB free: try a smaller hardware.micro_batch or task.max_length"
+        "; DOES NOT FIT into the 0.0 GiB free: try a smaller hardware.micro_batch or task.max_length, or "
+        "hardware.recompute=true"
     )
 
 
@@ -81,7 +83,7 @@ def test_a_step_counted_in_tokens(small: list[str], tmp_path: Path, monkeypatch:
     assert whole["steps"].startswith(f"{-(-tokens // 600)} = 1 epoch of")
     assert "; batch 600 tokens = 1 process × 600 tokens; " in whole["steps"]
     monkeypatch.setattr(planning, "available_memory", lambda: 2**20)
-    cut = Run.plan([*words, "hardware.micro_tokens=200"])
+    cut = Run.plan([*words, "hardware.micro_tokens=200", "hardware.recompute=true"])
     assert "; batch 600 tokens = 1 process × 3 micro-batches × 200 tokens; " in cut["steps"]
     assert cut["memory"].endswith("try a smaller hardware.micro_tokens or task.max_length")
 
@@ -128,3 +130,12 @@ def test_it_says_where_masks_are_torchs_own(small: list[str], tmp_path: Path, op
     )
     assert "dropout" not in Run.plan([*words, "trainer.quick_dropout=false"])
     assert ("compiled" in Run.plan(words)) == (option == "compile")
+    assert ("computed again" in Run.plan(words)) == (option == "recompute")
+
+
+def test_it_says_what_waits_in_the_cpus_memory(small: list[str], tmp_path: Path):
+    words = [*small, f"paths.outputs={tmp_path}", "hardware.recompute=offload"]
+    told = Run.plan(words)["computed again"]
+    assert told.endswith("hardware.recompute=offload needs a GPU: as true on cpu")
+    with pytest.raises(BadInput, match=r"hardware\.recompute.*maybe"):
+        Run.plan([*words, "hardware.recompute=maybe"])
