@@ -48,7 +48,7 @@ def model_of(case: Case, device: torch.device) -> Any:
         for weight in model.parameters():  # not the buffers: transformers keeps rotary frequencies in float32
             weight.data = weight.data.bfloat16()
         return get_peft_model(
-            model, LoraConfig(r=8, lora_alpha=16, lora_dropout=0.05, target_modules="all-linear")
+            model, LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules="all-linear")
         )
 
 
