@@ -20,6 +20,7 @@ from pipeline.errors import BadInput, Problem
 from pipeline.fetch.cache import entry
 from pipeline.runs.freezing import SKIPPED
 from pipeline.runs.identity import digest
+from pipeline.runs.redaction import redact_text
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -49,6 +50,7 @@ class Prepared:
     skipped: rows that were left out, by what is wrong with them; they are listed in the folder.
     segments: of a mixture, its sources with their training ``rows`` and ``examples``, in the order in which they lie.
     strategy: what the strategy says of itself on this model.
+    source: what the data's source says of itself, in one line.
     """
 
     folder: str
@@ -70,6 +72,7 @@ class Prepared:
     stream: dict[str, Any] | None = None
     segments: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     strategy: dict[str, str] = dataclasses.field(default_factory=dict)
+    source: str = ""
 
     def table(self) -> list[tuple[str, str]]:
         """What a person wants to know of it: what, and where or how much."""
@@ -105,7 +108,12 @@ def prepare(
     rows = source.rows_only()
     differently = [*([] if train else ["untrained"]), *([checkpoint.reserved] if checkpoint.reserved else [])]
     key = digest([_FORMAT, task, rows, fingerprint, located.fingerprint, *differently])
-    known = {"folder": "", "data_fingerprint": fingerprint, "checkpoint": dataclasses.asdict(located)}
+    known = {
+        "folder": "",
+        "data_fingerprint": fingerprint,
+        "checkpoint": dataclasses.asdict(located),
+        "source": redact_text(source.told()),
+    }
     fresh: list[str] = []
 
     def build_data(folder: Path) -> None:

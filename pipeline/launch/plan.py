@@ -145,6 +145,7 @@ def plan(
             + (" (cached)" if prepared.cached else " (encoded now)")
             + (f"; {skipped_text(prepared.skipped)}" if prepared.skipped else ""),
         ),
+        *([("source", prepared.source)] if prepared.source else []),
         *_streamed(prepared),
         *(mixed.table(_rows_of(prepared)) if mixed else ()),
         *spec.task.describe(prepared.head).items(),

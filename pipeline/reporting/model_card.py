@@ -122,10 +122,13 @@ def _chain(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _data(run: RunDirectory) -> list[str]:
-    """What the audit of the data found, where it found something."""
+    """Where the rows are from, and what their audit found, where it found something."""
     path = run.folder / "audit.json"
     found = audit_lines(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
-    return ["## Data", "Found before training (rows in `audit.json`):", "\n".join(found)] if found else []
+    source = run.manifest()["prepared"].get("source")
+    parts = [f"Source: {source}."] if source else []
+    parts += ["Found before training (rows in `audit.json`):", "\n".join(found)] if found else []
+    return ["## Data", *parts] if parts else []
 
 
 def _rows(prepared: Mapping[str, Any]) -> str:

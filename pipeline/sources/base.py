@@ -182,6 +182,12 @@ class Source:
         """A hash that changes when a byte of the data changes. Cheap: imports neither torch nor datasets."""
         raise NotImplementedError
 
-    def describe(self) -> dict[str, Any]:
-        """What a plan shows about the source, e.g. {"source": "reviews.csv"}."""
-        raise NotImplementedError
+    def describe(self) -> dict[str, str]:
+        """What plan, manifest and model card say of it: ``source``, e.g. "reviews.csv", and its ``licence`` where it is
+        known."""
+        return {"source": type(self).__name__, **({"licence": self.licence} if self.licence else {})}
+
+    def told(self) -> str:
+        """What :meth:`describe` says, in one line."""
+        facts = self.describe()
+        return facts["source"] + (f" ({facts['licence']})" if facts.get("licence") else "")

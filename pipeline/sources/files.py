@@ -127,12 +127,12 @@ class Files(Source):
         how = [reading.encoding, reading.delimiter, reading.quote, reading.txt_rows]
         return hashlib.sha256(json.dumps([facts, how]).encode()).hexdigest()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, str]:
         given = {
-            split: paths if isinstance(paths, str) else ", ".join(paths)
+            split: ", ".join(map(_name, [paths] if isinstance(paths, str) else paths))
             for split, paths in self._given().items()
         }
-        return {"source": "; ".join(f"{split}: {paths}" for split, paths in given.items())}
+        return {"source": "; ".join(f"{split}: {names}" for split, names in given.items())}
 
     def _reading(self) -> Reading:
         return Reading(self.format, self.encoding, self.delimiter, self.quote, self.txt_rows)
@@ -158,3 +158,8 @@ class Files(Source):
         if problems:
             raise BadInput(problems)
         return located
+
+
+def _name(path: str) -> str:
+    """Of a local file its name alone: what is published of a run need not tell how its disk is sorted."""
+    return path.split("?")[0] if "://" in path else Path(path).name

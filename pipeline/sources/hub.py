@@ -91,9 +91,9 @@ class Hub(Source):
         facts = [self.dataset, self.name, self.commit(), self.splits]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, str]:
         subset = f", {self.name}" if self.name else ""
-        return {"source": f"{self.dataset}{subset} (hub, revision {self.revision or 'main'})"}
+        return {"source": f"{self.dataset}{subset} (hub, {self.revision or 'main'}, commit {self.commit()})"}
 
     def _store(self, folder: Path, commit: str) -> None:
         """Write the rows of this commit to ``folder / "rows"``.

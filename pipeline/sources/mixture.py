@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -152,9 +152,8 @@ class Mixture(Source):
         found = of_each(self.parts(), lambda source: source.fingerprint())
         return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
-    def describe(self) -> dict[str, Any]:
-        said = {name: source.describe() for name, source in self.parts().items()}
-        return {"source": "; ".join(f"{name}: {facts.get('source', '')}" for name, facts in said.items())}
+    def describe(self) -> dict[str, str]:
+        return {"source": "; ".join(f"{name}: {source.told()}" for name, source in self.parts().items())}
 
 
 def _smaller(one: int | None, other: int | None) -> int | None:

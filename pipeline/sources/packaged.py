@@ -49,5 +49,5 @@ class Packaged(Source):
     def fingerprint(self) -> str:
         return hashlib.sha256(f"{self.sha256}/{self.address}/{self.version}".encode()).hexdigest()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, str]:
         return {"source": self.address, "licence": self.licence}

@@ -8,7 +8,7 @@ text is that of the Python in use, so its version is part of the data's identity
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -36,7 +36,7 @@ class PythonDocs(Source):
     def fingerprint(self) -> str:
         return hashlib.sha256(json.dumps(_topics(), sort_keys=True).encode()).hexdigest()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, str]:
         return {"source": "pydoc_data.topics of the Python in use", "licence": self.licence}
 
 

@@ -13,7 +13,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -110,7 +110,7 @@ class PythonFunctions(Source):
             found.update(file.read_bytes())
         return found.hexdigest()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, str]:
         return {"source": f"standard library of Python {platform.python_version()}", "licence": self.licence}
 
 

@@ -53,7 +53,7 @@ def test_the_plan_of_a_run(small: list[str], tmp_path: Path):
     assert all(0 < number <= verdicts.count(name) for name, number in counts.items())
     trained, total = (int(text.replace(",", "")) for text in plan["parameters"].split() if text[0].isdigit())
     assert 0 < trained < total
-    assert plan["best by"] == "val/accuracy (max)"
+    assert plan["best by"] == "val/accuracy (max)" and plan["source"] == "train: reviews.csv"
     assert "fits" in plan["memory"]
     again = Run.plan([*words, f"paths.outputs={tmp_path}"])
     assert "(cached)" in again["data"]

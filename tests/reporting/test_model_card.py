@@ -14,7 +14,7 @@ def test_it_says_what_the_model_is(finished: Path):
     assert header["library_name"] == "transformers" and "text_classification" in header["tags"]
     assert f"| test/accuracy | {run.metrics['test/accuracy']:.4f} |" in card
     assert run.manifest["id"] in card and run.manifest["prepared"]["data_fingerprint"][:16] in card
-    assert "192 rows" in card
+    assert "192 rows" in card and "Source: train: reviews.csv." in card
     assert str(finished) not in card
 
 

@@ -520,3 +520,5 @@ def test_description(here):
     shown = Files(train=["a.csv", "b.csv"], validation={"en": "c.csv"}).describe()
     assert shown == {"source": "train: a.csv, b.csv; validation_en: c.csv"}
     assert json.dumps(shown)
+    far = Files(train="/home/me/secret project/a.csv", test="s3://mine/b.csv?signature=abc")
+    assert far.told() == "train: a.csv; test: s3://mine/b.csv"

@@ -25,7 +25,7 @@ for options in {many!r}:
     source = Hub(**options)
     try:
         rows = {{split: rows.to_list() for split, rows in source.load().items()}}
-        print(json.dumps({{"rows": rows, "fingerprint": source.fingerprint()}}))
+        print(json.dumps({{"rows": rows, "fingerprint": source.fingerprint(), "told": source.told()}}))
     except BadInput as bad:
         print(json.dumps([[problem.where, str(problem)] for problem in bad.problems]))
 """
@@ -69,6 +69,7 @@ def test_splits_by_default_by_name_and_by_slice(load):
 
 def test_commit_stays_without_a_network(load):
     [before] = load(PLAIN)
+    assert before["told"] == f"owner/set, plain (hub, main, commit {COMMIT})"
     assert load(PLAIN, HF_ENDPOINT="http://127.0.0.1:9") == [before]
     offline, [[where, message]] = load(PLAIN, {"name": "other"}, HF_HUB_OFFLINE="1")
     assert offline == before

@@ -370,6 +370,7 @@ def test_sources_are_not_packed_together(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_plan_shows_sources_and_shares(two: list[str]):
     ready = get_ready(spec_of([*two, "data.weights.a=1", "data.weights.b=3", "trainer.batch_size=8"]))
     lines = dict(ready.plan())
+    assert lines["source"] == "a: train: a.jsonl; b: train: b.jsonl"
     assert lines["  a"] == "40 rows, 25.0% of an epoch, each seen 0.35 × an epoch"
     assert lines["  b"] == "16 rows, 75.0% of an epoch, each seen 2.62 × an epoch"
     assert ready.schedule.steps_per_epoch == 7

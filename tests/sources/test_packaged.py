@@ -88,4 +88,5 @@ def test_fingerprint_and_schema_import_nothing_heavy():
 
 
 def test_description_states_the_licence():
-    assert MovieSnippets().describe()["licence"] == "MIT"
+    source = MovieSnippets()
+    assert source.describe()["licence"] == "MIT" and source.told() == f"{source.address} (MIT)"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.data.audit.finding import MANY, Finding, count, severity
+from pipeline.data.audit.finding import FEW, MANY, Finding, count, severity
 from pipeline.data.audit.subject import TRAIN
 from pipeline.data.audit.words import PATTERN
 
@@ -74,11 +74,8 @@ def flipped(subject: Subject) -> list[Finding]:
     )
     named = [int(row) + 1 for row in rows[wrong]]
     advice = "look at the rows and correct them"
-    return [
-        Finding(
-            "flipped labels", severity(share >= MANY), what, advice, {TRAIN: named}, numbers={"share": share}
-        )
-    ]
+    severe = severity(share >= MANY and len(wrong) >= FEW)
+    return [Finding("flipped labels", severe, what, advice, {TRAIN: named}, numbers={"share": share})]
 
 
 def second_look(texts: list[str], labels: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

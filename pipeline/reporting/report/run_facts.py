@@ -27,6 +27,7 @@ def data_pairs(manifest: Mapping[str, Any]) -> Pairs:
     by_split = {"rows": prepared["rows"], "tokens": prepared["tokens"], "cut short": cut}
     return [
         ("data", str(manifest["choices"]["data"])),
+        *([("source", prepared["source"])] if prepared.get("source") else []),
         *((name, _counted(counts)) for name, counts in by_split.items() if counts),
         *([("left out", _counted(skipped))] if (skipped := prepared.get("skipped")) else []),
         ("longest row", f"{prepared['longest']:,} tokens"),
