@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline import Run
+from pipeline.errors import BadInput
+from pipeline.launch import finish
 from tests.conftest import Command, kill, manifest_of, only_run, start
 
 KEYS = [
@@ -111,3 +114,51 @@ def test_what_would_change_the_result_is_refused(small: list[str], command: Comm
     other = command("train", *keys, "optimizer.lr=0.5", f"resume={run}")
     assert other.returncode == 2
     assert "optimizer.lr" in other.stderr and "0.5" in other.stderr and "trainer.max_epochs" in other.stderr
+
+
+def steps_of(run: Path, metric: str) -> list[int]:
+    lines = (run / "logs/csv/metrics.csv").read_text().splitlines()
+    return [int(line.split(",")[0]) for line in lines if f",{metric}," in line]
+
+
+def cut_at_the_end(keys: list[str], tmp_path: Path) -> Path:
+    """A run whose training is over and that could not be saved."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finish, "_save_and_verify", full)
+        with pytest.raises(OSError, match="No space left"):
+            Run.train([*keys, f"paths.outputs={tmp_path / 'cut'}"])
+    (manifest,) = (tmp_path / "cut").glob("*/*/*/manifest.json")
+    return manifest.parent
+
+
+@pytest.mark.parametrize("state", ["failed", "interrupted", "trained"])
+def test_what_follows_training_is_all_that_is_resumed_after_it(
+    state: str, small: list[str], tmp_path: Path
+) -> None:
+    """Also of one that stopped early, which has steps left."""
+    keys = [
+        *small,
+        "optimizer.lr=1e-9",
+        "trainer.batch_size=48",
+        "trainer.max_epochs=9",
+        "trainer.log_every=1",
+        "callbacks.early_stopping.patience=1",
+    ]
+    run = cut_at_the_end(keys, tmp_path)
+    manifest = manifest_of(run)
+    assert manifest["state"] == "failed" and manifest["trained"]["step"] == steps_of(run, "train/loss")[-1]
+    if state == "trained":
+        del manifest["trained"]  # as runs were that older versions left
+    (run / "manifest.json").write_text(json.dumps({**manifest, "state": state}))
+    with pytest.raises(
+        BadInput, match=r"trainer\.max_epochs: is 12, but .* only testing and saving are left"
+    ):
+        Run.train([f"resume={run}", "trainer.max_epochs=12"])
+    assert Run.train([f"resume={run}"]).state == "finished"
+    whole = Run.train([*keys, f"paths.outputs={tmp_path / 'whole'}"]).folder
+    assert steps_of(run, "test/loss") == [steps_of(run, "train/loss")[-1]]
+    assert outcome(run) == outcome(whole)
