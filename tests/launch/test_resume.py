@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from pipeline import Run
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, Interrupted
 from pipeline.launch import finish
 from tests.conftest import Command, kill, manifest_of, only_run, start
+from tests.launch.trouble import trouble
 
 KEYS = [
     "optimizer.lazy_embedding=true",  # whose rows are behind in a checkpoint
@@ -162,3 +163,32 @@ def test_what_follows_training_is_all_that_is_resumed_after_it(
     whole = Run.train([*keys, f"paths.outputs={tmp_path / 'whole'}"]).folder
     assert steps_of(run, "test/loss") == [steps_of(run, "train/loss")[-1]]
     assert outcome(run) == outcome(whole)
+
+
+def test_validation_every_few_steps_goes_on_where_it_was(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the last step of an epoch has fewer micro-batches than the others."""
+    monkeypatch.setenv("HYDRATUNE_TRUST", "tests.launch.trouble")
+    keys = [
+        *small,
+        "trainer.batch_size=80",
+        "hardware.micro_batch=16",
+        "trainer.max_epochs=4",
+        "trainer.evaluate_every=2",
+        "trainer.log_every=1",
+        "callbacks.checkpoint.every_steps=1",
+    ]
+    whole = Run.train([*keys, f"paths.outputs={tmp_path / 'whole'}"]).folder
+    progress = torch.load(whole / "checkpoints/last.ckpt", weights_only=True)["loops"]["fit_loop"]
+    batches = progress["epoch_loop.batch_progress"]["total"]["completed"]
+    steps = steps_of(whole, "train/loss")[-1]
+    assert batches < 5 * steps, "every step has all its micro-batches"
+    assert steps_of(whole, "val/loss") == list(range(2, steps + 1, 2))
+    with pytest.raises(Interrupted):
+        Run.train([*keys, *trouble("stop", rank=0, step=4), f"paths.outputs={tmp_path / 'cut'}"])
+    (manifest,) = (tmp_path / "cut").glob("*/*/*/manifest.json")
+    checkpoint = torch.load(manifest.parent / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 4, "it has validated, in the middle of an epoch"
+    Run.train([f"resume={manifest.parent}"])
+    assert outcome(manifest.parent) == outcome(whole)
