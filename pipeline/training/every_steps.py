@@ -1,5 +1,4 @@
-"""Validation after every so many optimizer steps: Lightning counts batches, and the last step of an epoch may have fewer
-of them."""
+"""Validation after every so many optimizer steps: Lightning counts batches, and an epoch's last step may have fewer."""
 
 from typing import Any
 
