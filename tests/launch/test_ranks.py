@@ -10,6 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.launch import agent
+from pipeline.launch.machine import Machine
+from pipeline.launch.meeting import here
+from pipeline.launch.process import _start
+from pipeline.runs.directory import FINISHED, INTERRUPTED, create
 from tests.conftest import Command, kill, manifest_of, only_run, start
 from tests.launch.trouble import trouble
 
@@ -135,3 +140,23 @@ def test_asked_to_stop_all_leave_a_checkpoint(small: list[str], command: Command
     checkpoint = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
     assert 0 < checkpoint["global_step"] < 400 and len(checkpoint["random"]) == 2
     assert nobody_is_left(run)
+
+
+def test_killed_at_once_they_start_again_also_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Before the first of them has said that it works, the state is that of the start before."""
+    run = create(tmp_path, "run", {}, {})
+    run.update(state=INTERRUPTED, starts=1)
+    run.logs.mkdir()
+    ends = [{0: -9, 1: -9}, {}]
+
+    def attend(*_: object) -> tuple[dict[int, int], bool]:
+        codes = ends.pop(0)
+        if not codes:
+            run.update(state=FINISHED, starts=2)
+        return codes, False
+
+    monkeypatch.setattr(agent, "attend", attend)
+    assert _start(run, Machine("cpu", 2, "32", None, 1), here(), restarts=1) == {}
+    assert not ends and run.state == FINISHED
