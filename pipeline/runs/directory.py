@@ -194,5 +194,6 @@ def finished(parent: Path, run_id: str) -> RunDirectory | None:
 
 
 def _newest_first(parent: Path, run_id: str) -> Iterator[RunDirectory]:
-    for path in sorted(parent.glob(f"*-{run_id}*/manifest.json"), reverse=True):
+    # Names with a dot in front are of directories that are not complete yet.
+    for path in sorted(parent.glob(f"[!.]*-{run_id}*/manifest.json"), reverse=True):
         yield RunDirectory(path.parent.resolve())
