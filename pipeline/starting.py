@@ -64,12 +64,12 @@ class Start:
             return launch(run, self.ready.spec)
         except BadInput:
             if not resumed and not run.last_checkpoint.exists():
-                _discard(run.folder, Path(self.ready.spec.paths.outputs))
+                _discard(run.folder, Path(self.ready.spec.paths.outputs).resolve())
             raise
 
 
 def _discard(folder: Path, outputs: Path) -> None:
-    """Remove a run's folder, and those around it up to the outputs that hold nothing else."""
+    """Remove a run's folder, and those around it up to the outputs that hold nothing else; both paths are absolute."""
     shutil.rmtree(folder)
     for around in folder.parents:
         if outputs not in around.parents or any(around.iterdir()):
