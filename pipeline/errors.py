@@ -65,7 +65,7 @@ class RunFailed(RuntimeError):
 
 
 class Interrupted(Exception):
-    """The run was asked to stop and left a checkpoint to resume from; exit code 75."""
+    """The run was asked to stop, and left a checkpoint to resume from where it writes any; exit code 75."""
 
 
 class Pruned(Exception):

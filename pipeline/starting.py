@@ -16,7 +16,7 @@ from pipeline.launch.process import launch
 from pipeline.launch.ready import Ready, get_ready
 from pipeline.launch.trained_before import check_weights
 from pipeline.runs.directory import FINISHED, RunDirectory, open_run, unfinished, write_whole
-from pipeline.runs.freezing import check_resumable, freeze, home, run_id
+from pipeline.runs.freezing import check_length, check_resumable, freeze, home, run_id
 
 if TYPE_CHECKING:
     from pipeline.compose.run_spec import RunSpec
@@ -64,12 +64,12 @@ class Start:
             return launch(run, self.ready.spec)
         except BadInput:
             if not resumed and not run.last_checkpoint.exists():
-                _discard(run.folder, Path(self.ready.spec.paths.outputs))
+                _discard(run.folder, Path(self.ready.spec.paths.outputs).resolve())
             raise
 
 
 def _discard(folder: Path, outputs: Path) -> None:
-    """Remove a run's folder, and those around it up to the outputs that hold nothing else."""
+    """Remove a run's folder, and those around it up to the outputs that hold nothing else; both paths are absolute."""
     shutil.rmtree(folder)
     for around in folder.parents:
         if outputs not in around.parents or any(around.iterdir()):
@@ -92,6 +92,7 @@ def prepare_start(composed: Composed, spec: RunSpec, **facts: Any) -> Start:
         given = lasting(composed.overrides)
         composed = compose_onto(frozen, given) if given else frozen
         spec = dataclasses.replace(load(composed) if given else frozen_spec, resume=spec.resume)
+        check_length(run, frozen_spec, spec)
     ready = get_ready(spec)
     if not spec.train:
         check_weights(spec, ready.prepared)

@@ -41,6 +41,7 @@ from pipeline.errors import (
     listing,
     nearest,
 )
+from pipeline.launch.world import world
 from pipeline.runs.garbage import import_without_collecting
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ def outcome(main: Callable[[], object]) -> NoReturn:
         code = BAD_INPUT
     except Interrupted as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
-        code = INTERRUPTED
+        # For torchrun a process that leaves with another code has failed, and the others are killed.
+        code = FINISHED if world().starter == "torchrun" else INTERRUPTED
     except Pruned as error:
         print(f"pruned at {error}", file=sys.stderr)
     except (Diverged, RunFailed) as error:

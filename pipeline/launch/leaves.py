@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.launch.sweeps.pruning import pruning
 from pipeline.launch.world import world
-from pipeline.training.checkpoint_callback import rewind
+from pipeline.training.checkpoint_callback import CheckpointCallback, rewind
 from pipeline.training.marks import Marks
 from pipeline.training.specs import RunFacts
+from pipeline.training.stopping_callback import StoppingCallback
 
 if TYPE_CHECKING:
     from pipeline.launch.work import Work
@@ -34,6 +35,8 @@ def leaves(job: Work) -> tuple[list[Any], list[Any]]:
     # They watch over training.
     chosen = spec.callbacks.values() if spec.train else []
     callbacks = [built for leaf in chosen if (built := leaf.build(facts)) is not None]
+    if not any(isinstance(callback, CheckpointCallback) for callback in callbacks):
+        callbacks.append(StoppingCallback())
     callbacks += pruning(job.run, spec, job.schedule)
     if job.machine.world_size > 1:
         callbacks = [Marks("before"), *callbacks, Marks("after")]

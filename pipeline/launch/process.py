@@ -53,8 +53,10 @@ def _start(run: RunDirectory, machine: Machine, together: Meeting, restarts: int
 
     while True:
         name = together.name(run.folder.name)
+        starts = run.manifest()["starts"]
         codes, stopped = attend(run, machine, together, name)
-        state = run.state
+        # Processes that were killed before they began have left the state of an earlier start.
+        state = run.state if run.manifest()["starts"] > starts else None
         if state == FINISHED:
             return run.metrics() if together.words.leads else {}
         if state == PRUNED:

@@ -35,6 +35,8 @@ def attempt() -> str:
 def take_part(run: RunDirectory, spec: RunSpec, place: World) -> None:
     """Do this process's part of the work.
 
+    Raises Interrupted and Pruned; where torchrun waits for the processes, only in the first one, and not where a parent
+    of ours does.
     Ends the process with code 1, once it has reported, where that fails: its own part is in its log. The first process
     tells why the run ended, unless its parent does.
     """
@@ -58,6 +60,11 @@ def take_part(run: RunDirectory, spec: RunSpec, place: World) -> None:
             raise
         # For torchrun a process that leaves with another code has failed, and the others are killed.
         print(f"rank {place.rank}: {error or 'stopped'}", file=log, flush=True)
+        if place.rank == 0 and not attended:
+            # Nothing follows that would come after the run, such as a later stage. The others hear of it.
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted("stopped") from None
+            raise
     except BaseException as error:  # noqa: BLE001  whatever it is, it is reported, and the process ends
         _fill(report, error)
         ranks.write(run, report)

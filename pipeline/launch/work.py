@@ -60,8 +60,9 @@ def work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
             return run.metrics()
         if manifest["starts"]:
             _warn_of_changes(manifest["environment"]["packages"], environment()["packages"])
-        state = TRAINED if manifest["state"] == TRAINED else RUNNING
-        run.update(state=state, starts=manifest["starts"] + 1, error=None, environment=environment())
+        trained = _trained(run)
+        known = {"state": RUNNING} if trained is None else {"state": TRAINED, "trained": trained}
+        run.update(**known, starts=manifest["starts"] + 1, error=None, environment=environment())
         try:
             return _work(run, spec)
         except (Interrupted, KeyboardInterrupt):
@@ -121,12 +122,26 @@ def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
         callbacks=callbacks,
         loggers=loggers,
     )
-    if spec.train and run.state != TRAINED:
+    job.module.ended = _trained(run)
+    if spec.train and job.module.ended is None:
         _fit(job, trainer)
         trainer.strategy.barrier("trained")
         if rank() == 0 and run.best_checkpoint.exists():
-            run.update(state=TRAINED)
+            run.update(state=TRAINED, trained={"step": trainer.global_step, "epoch": trainer.current_epoch})
     return finish(job, trainer)
+
+
+def _trained(run: RunDirectory) -> dict[str, int] | None:
+    """At which step and epoch the run's training ended; None where it has not."""
+    if not run.is_trained:
+        return None
+    if (known := run.manifest().get("trained")) is not None:
+        return known
+    import torch
+
+    ended = run.last_checkpoint if run.last_checkpoint.exists() else run.best_checkpoint
+    checkpoint = torch.load(ended, map_location="cpu", weights_only=True)
+    return {"step": checkpoint["global_step"], "epoch": checkpoint["epoch"]}
 
 
 def _prepared(run: RunDirectory, spec: RunSpec) -> Prepared:

@@ -17,6 +17,7 @@ from pipeline.errors import BadInput, Problem, nearest
 FORMAT = 1
 
 # created -> running -> trained -> finished; failed and interrupted can be resumed. A search ends a run as pruned.
+# That training is over stays in the manifest as `trained`, whatever the state becomes.
 CREATED, RUNNING, TRAINED, FINISHED = "created", "running", "trained", "finished"
 FAILED, INTERRUPTED, PRUNED = "failed", "interrupted", "pruned"
 
@@ -94,6 +95,13 @@ class RunDirectory:
     @property
     def state(self) -> str:
         return self.manifest()["state"]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether only testing and saving are left. Runs of before that was written down say it by their state."""
+        manifest = self.manifest()
+        over = "trained" in manifest or manifest["state"] == TRAINED
+        return over and self.best_checkpoint.exists()
 
     def metrics(self) -> dict[str, Any]:
         """What metrics.json holds; empty before the run finished."""
@@ -186,5 +194,6 @@ def finished(parent: Path, run_id: str) -> RunDirectory | None:
 
 
 def _newest_first(parent: Path, run_id: str) -> Iterator[RunDirectory]:
-    for path in sorted(parent.glob(f"*-{run_id}*/manifest.json"), reverse=True):
+    # Names with a dot in front are of directories that are not complete yet.
+    for path in sorted(parent.glob(f"[!.]*-{run_id}*/manifest.json"), reverse=True):
         yield RunDirectory(path.parent.resolve())

@@ -119,3 +119,22 @@ def check_resumable(run: RunDirectory, spec: RunSpec, prepared: Prepared) -> Non
     ]
     if problems:
         raise BadInput(problems)
+
+
+def check_length(run: RunDirectory, frozen: RunSpec, spec: RunSpec) -> None:
+    """Raises BadInput where training is over and `spec` asks for another length than `frozen`, the run's own."""
+    if not run.is_trained:
+        return
+    lengths = {key: (getattr(frozen.trainer, key), getattr(spec.trainer, key)) for key in BUDGET}
+    problems = [
+        Problem(
+            f"trainer.{key}",
+            f"is {new!r}, but the training of {run.folder} is over, with {old!r}: only testing and saving are left",
+            f"{key}={'null' if old is None else old}; once this run has finished, a longer one "
+            f"starts from model.checkpoint={run.folder}",
+        )
+        for key, (old, new) in lengths.items()
+        if old != new
+    ]
+    if problems:
+        raise BadInput(problems)

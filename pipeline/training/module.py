@@ -91,6 +91,9 @@ class FineTuning(LightningModule):
         self.test_sink: Sink | None = None  # gets what the model says of every test row
         self.validated: dict[str, Scores] = {}  # by prefix, of the last validation
         self.best: tuple[int, dict[str, Scores]] | None = None  # its step, and what was scored then
+        self.ended: dict[str, int] | None = (
+            None  # the last step and epoch, where training was over before this start
+        )
         self.sums = StepSums()
         self._lowered: Lowered | None = None
 
@@ -230,10 +233,11 @@ class FineTuning(LightningModule):
             self.company.keep(split)
         scores = self.scorers[split].compute(self.trainer.strategy)
         prefix = prefix_of(split)
-        step = self.trainer.global_step
+        at = self.ended or {"step": self.trainer.global_step, "epoch": self.trainer.current_epoch}
+        step = at["step"]
         named = {f"{prefix}/{name}": value for name, value in scores.values.items()}
         self.log_dict(named, logger=False)
-        self.log_metrics({**named, "epoch": float(self.trainer.current_epoch)}, step)
+        self.log_metrics({**named, "epoch": float(at["epoch"])}, step)
         for logger in self.loggers:
             if hasattr(logger, "log_table"):
                 for name, rows in scores.tables.items():

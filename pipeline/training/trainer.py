@@ -16,6 +16,7 @@ from lightning.pytorch.profilers import AdvancedProfiler, Profiler, SimpleProfil
 from lightning.pytorch.strategies import Strategy
 
 from pipeline.training.checkpoint_files import WholeFiles
+from pipeline.training.every_steps import NEVER, EverySteps
 
 if TYPE_CHECKING:
     from pipeline.training.trainer_spec import TrainerSpec
@@ -75,11 +76,10 @@ def build_trainer(
         max_time=timedelta(minutes=settings.max_minutes) if settings.max_minutes else None,
         accumulate_grad_batches=accumulate,
         gradient_clip_val=settings.gradient_clip,
-        # Lightning counts batches, the setting counts optimizer steps.
-        val_check_interval=int(every) * accumulate if by_steps else 1.0,
+        val_check_interval=NEVER if by_steps else 1.0,
         check_val_every_n_epoch=None if by_steps else 1,
         num_sanity_val_steps=0,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, EverySteps(int(every))] if by_steps else list(callbacks),
         logger=list(loggers),
         log_every_n_steps=1,
         deterministic="warn" if settings.deterministic else None,

@@ -4,13 +4,19 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.conftest import Command, kill, manifest_of, only_run, start
+from pipeline.launch import agent
+from pipeline.launch.machine import Machine
+from pipeline.launch.meeting import here
+from pipeline.launch.process import _start
+from pipeline.runs.directory import FINISHED, INTERRUPTED, create
+from tests.conftest import Command, environment, kill, manifest_of, only_run, start
 from tests.launch.trouble import trouble
 
 KEYS = [
@@ -135,3 +141,39 @@ def test_asked_to_stop_all_leave_a_checkpoint(small: list[str], command: Command
     checkpoint = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
     assert 0 < checkpoint["global_step"] < 400 and len(checkpoint["random"]) == 2
     assert nobody_is_left(run)
+
+
+def test_killed_at_once_they_start_again_also_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Before the first of them has said that it works, the state is that of the start before."""
+    run = create(tmp_path, "run", {}, {})
+    run.update(state=INTERRUPTED, starts=1)
+    run.logs.mkdir()
+    ends = [{0: -9, 1: -9}, {}]
+
+    def attend(*_: object) -> tuple[dict[int, int], bool]:
+        codes = ends.pop(0)
+        if not codes:
+            run.update(state=FINISHED, starts=2)
+        return codes, False
+
+    monkeypatch.setattr(agent, "attend", attend)
+    assert _start(run, Machine("cpu", 2, "32", None, 1), here(), restarts=1) == {}
+    assert not ends and run.state == FINISHED
+
+
+@pytest.mark.slow
+def test_torchrun_hears_of_no_failure_where_all_are_asked_to_stop(small: list[str], tmp_path: Path):
+    words = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "pipeline.train"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words, *small, *KEYS, *trouble("stop", rank=None)],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "interrupted: as asked" in done.stderr and "test/accuracy" not in done.stdout
+    assert manifest_of(only_run(tmp_path))["state"] == "interrupted"

@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline import Run
+from pipeline.errors import BadInput, Interrupted
+from pipeline.launch import finish
 from tests.conftest import Command, kill, manifest_of, only_run, start
+from tests.launch.trouble import trouble
 
 KEYS = [
     "optimizer.lazy_embedding=true",  # whose rows are behind in a checkpoint
@@ -111,3 +115,80 @@ def test_what_would_change_the_result_is_refused(small: list[str], command: Comm
     other = command("train", *keys, "optimizer.lr=0.5", f"resume={run}")
     assert other.returncode == 2
     assert "optimizer.lr" in other.stderr and "0.5" in other.stderr and "trainer.max_epochs" in other.stderr
+
+
+def steps_of(run: Path, metric: str) -> list[int]:
+    lines = (run / "logs/csv/metrics.csv").read_text().splitlines()
+    return [int(line.split(",")[0]) for line in lines if f",{metric}," in line]
+
+
+def cut_at_the_end(keys: list[str], tmp_path: Path) -> Path:
+    """A run whose training is over and that could not be saved."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finish, "_save_and_verify", full)
+        with pytest.raises(OSError, match="No space left"):
+            Run.train([*keys, f"paths.outputs={tmp_path / 'cut'}"])
+    (manifest,) = (tmp_path / "cut").glob("*/*/*/manifest.json")
+    return manifest.parent
+
+
+@pytest.mark.parametrize("state", ["failed", "interrupted", "trained"])
+def test_what_follows_training_is_all_that_is_resumed_after_it(
+    state: str, small: list[str], tmp_path: Path
+) -> None:
+    """Also of one that stopped early, which has steps left."""
+    keys = [
+        *small,
+        "optimizer.lr=1e-9",
+        "trainer.batch_size=48",
+        "trainer.max_epochs=9",
+        "trainer.log_every=1",
+        "callbacks.early_stopping.patience=1",
+    ]
+    run = cut_at_the_end(keys, tmp_path)
+    manifest = manifest_of(run)
+    assert manifest["state"] == "failed" and manifest["trained"]["step"] == steps_of(run, "train/loss")[-1]
+    if state == "trained":
+        del manifest["trained"]  # as runs were that older versions left
+    (run / "manifest.json").write_text(json.dumps({**manifest, "state": state}))
+    with pytest.raises(
+        BadInput, match=r"trainer\.max_epochs: is 12, but .* only testing and saving are left"
+    ):
+        Run.train([f"resume={run}", "trainer.max_epochs=12"])
+    assert Run.train([f"resume={run}"]).state == "finished"
+    whole = Run.train([*keys, f"paths.outputs={tmp_path / 'whole'}"]).folder
+    assert steps_of(run, "test/loss") == [steps_of(run, "train/loss")[-1]]
+    assert outcome(run) == outcome(whole)
+
+
+def test_validation_every_few_steps_goes_on_where_it_was(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the last step of an epoch has fewer micro-batches than the others."""
+    monkeypatch.setenv("HYDRATUNE_TRUST", "tests.launch.trouble")
+    keys = [
+        *small,
+        "trainer.batch_size=80",
+        "hardware.micro_batch=16",
+        "trainer.max_epochs=4",
+        "trainer.evaluate_every=2",
+        "trainer.log_every=1",
+        "callbacks.checkpoint.every_steps=1",
+    ]
+    whole = Run.train([*keys, f"paths.outputs={tmp_path / 'whole'}"]).folder
+    progress = torch.load(whole / "checkpoints/last.ckpt", weights_only=True)["loops"]["fit_loop"]
+    batches = progress["epoch_loop.batch_progress"]["total"]["completed"]
+    steps = steps_of(whole, "train/loss")[-1]
+    assert batches < 5 * steps, "every step has all its micro-batches"
+    assert steps_of(whole, "val/loss") == list(range(2, steps + 1, 2))
+    with pytest.raises(Interrupted):
+        Run.train([*keys, *trouble("stop", rank=0, step=4), f"paths.outputs={tmp_path / 'cut'}"])
+    (manifest,) = (tmp_path / "cut").glob("*/*/*/manifest.json")
+    checkpoint = torch.load(manifest.parent / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 4, "it has validated, in the middle of an epoch"
+    Run.train([f"resume={manifest.parent}"])
+    assert outcome(manifest.parent) == outcome(whole)

@@ -11,7 +11,8 @@ from sklearn import metrics as sklearn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from pipeline import Run
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, Problem
+from pipeline.launch import work as working
 
 QUICK = ["debug=fast"]
 
@@ -163,3 +164,18 @@ def test_a_lost_head_is_noticed(finished: Path, small: list[str]) -> None:
     state = {name: value for name, value in module.state_dict().items() if "classifier" not in name}
     with pytest.raises(RuntimeError, match=r"missing \['model\.classifier\.bias'"):
         module.load_state_dict(state)
+
+
+def test_nothing_is_left_of_a_new_run_that_is_refused(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the outputs of the working folder, whose path is relative."""
+
+    def refuse(*_: Any) -> None:
+        raise BadInput(Problem("model", "does not fit"))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(working, "_work", refuse)
+    with pytest.raises(BadInput, match="does not fit"):
+        Run.train(small)
+    assert list((tmp_path / "outputs").iterdir()) == []

@@ -1,6 +1,7 @@
 """A callback that makes trouble once in a run: in one process, or in all of them, at one step."""
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -40,6 +41,9 @@ class Trouble(CallbackSpec):
 
     def hang(self) -> None:
         time.sleep(600)
+
+    def ask(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
 
     def stop(self) -> None:
         raise Interrupted("as asked")

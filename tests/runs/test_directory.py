@@ -95,3 +95,9 @@ def test_the_newest_that_is_not_finished(tmp_path: Path):
     middle.update(state=FINISHED), old.update(state=FINISHED)
     assert unfinished(tmp_path, "abc") is None
     assert unfinished(tmp_path / "nowhere", "abc") is None
+
+
+def test_a_directory_that_was_never_complete_is_no_run(tmp_path: Path):
+    run = made(tmp_path)
+    run.folder.rename(tmp_path / ".1-abc.5d0c7f21")
+    assert unfinished(tmp_path, "abc") is None

@@ -2,10 +2,15 @@
 
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
+from pipeline import Run
+from pipeline.errors import Interrupted
 from pipeline.training import interruption
+from tests.conftest import manifest_of
+from tests.launch.trouble import trouble
 
 
 @pytest.mark.parametrize("number", interruption.LISTENED)
@@ -50,3 +55,14 @@ def test_threads_leave_the_signals_alone() -> None:
         thread.start()
         thread.join()
         assert seen == [True] and interruption.requested()
+
+
+def test_a_run_without_checkpoints_stops_too(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYDRATUNE_TRUST", "tests.launch.trouble")
+    words = [*small, "callbacks=none", *trouble("ask", rank=0, step=3), f"paths.outputs={tmp_path}"]
+    with pytest.raises(Interrupted, match="stopped after step 3; there is no checkpoint to go on from"):
+        Run.train(words)
+    (manifest,) = tmp_path.glob("*/*/*/manifest.json")
+    assert manifest_of(manifest.parent)["state"] == "interrupted"
