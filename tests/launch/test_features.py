@@ -114,6 +114,12 @@ def test_random_weights_in_the_frozen_part_are_those_of_a_seed(small: list[str],
     assert len(stored(cache)) == 6
 
 
+def test_what_was_padded_on_the_other_side_is_computed_again(small: list[str], cache: Path) -> None:
+    for side in ("right", "left"):
+        ready(*small, FROZEN, "task.pooling=mean", f"model.padding_side={side}").compute_once()
+    assert len(stored(cache)) == 6
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
