@@ -21,7 +21,7 @@ from pipeline.training.frozen_weights import AUTOCAST, Lowered
 from pipeline.training.gradients import changeable, clip_by_norm, drop_gradients
 from pipeline.training.lazy_rows import LazyAdamW
 from pipeline.training.mixup import Mixup
-from pipeline.training.optimizers import AdamW, set_rates
+from pipeline.training.optimizers import AdamW, set_rates, undo_scale_before
 from pipeline.training.quick_dropout import QuickDropout
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
@@ -208,6 +208,7 @@ class FineTuning(LightningModule):
             optimizer = self.lazy_optimizer = self.optimizer_spec.build_lazily(groups, self.lazy_embedding)
             optimizer.follow()
         set_rates(optimizer)
+        undo_scale_before(optimizer)
         schedulers = self.scheduler_spec.build(
             optimizer, self.total_steps, monitor=self.monitor or "train/loss", mode=self.mode
         )
