@@ -45,7 +45,9 @@ def validate(
     for detail in failed.errors(include_url=False):
         problem = _problem(cls, plain, key, dict(detail))
         found.setdefault(problem.where, problem)
-    return None, list(found.values())
+    # Of a value that has alternatives the one is told that fits but for something inside, not that no other fits.
+    inside = {where for where in found if any(other.startswith(f"{where}.") for other in found)}
+    return None, [problem for where, problem in found.items() if where not in inside]
 
 
 def unknown(key: str, name: str, names: list[str]) -> Problem:

@@ -67,7 +67,7 @@ def _inside(annotation: Any, step: Any) -> tuple[Any, list[Any]]:
         if field := fields_of(arm).get(step):
             return field.annotation, list(field.metadata)
         origin, inner = get_origin(arm), get_args(arm)
-        if origin is not None and inner:
+        if isinstance(origin, type) and inner:  # that of a Literal is none, and has nothing inside
             return (inner[-1] if issubclass(origin, Mapping) else inner[0]), []
     return Any, []
 

@@ -38,9 +38,13 @@ def columns_read(task: Task, source: Source) -> dict[str, Literal["any", "whole"
     (see :class:`pipeline.tasks.base.Column`); beside them those that a template only puts into texts do not count."""
     named, template = columns_beside(task, source), source.template
     written = {*template.texts, *used_up(task, source)} if template else set()
-    read = {
-        named.get(role, role): column.numbers for role, column in task.columns.items() if role not in written
-    }
+    read: dict[str, Literal["any", "whole"] | None] = {}
+    for role, column in task.columns.items():
+        name = named.get(role, role)
+        if role in written or (role not in named and name in named.values() and not column.required):
+            continue
+        # Of several roles of one column one may want what is written there.
+        read[name] = column.numbers if read.get(name, column.numbers) else None
     if template and template.labels:
         read.setdefault(source.columns.get("label", "label"), "whole")
     return read
@@ -78,7 +82,8 @@ def missing_columns(
 
 
 def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict:
-    """Give every column the name of the role it plays. Raises BadInput for columns that are not there."""
+    """Give every column the name of the role it plays, and further roles of it the same cells. Raises BadInput for
+    columns that are not there."""
     columns = columns_beside(task, source)
     problems = [
         Problem(
@@ -94,18 +99,29 @@ def rename_columns(data: DatasetDict, task: Task, source: Source) -> DatasetDict
         problems += missing_columns(visible(rows.column_names), task, columns, where=f"{name} split")
     if problems:
         raise BadInput(problems)
+    own = {role: role for role, column in task.columns.items() if column.required}
     for name, rows in data.items():
-        roles = {column: role for role, column in columns.items() if column != role}
-        # A column that has a role's name and does not play that role steps aside.
-        aside = {
-            role: f"{role} (unused)"
-            for role in roles.values()
-            if role in rows.column_names and role not in roles
-        }
-        data[name] = rows.rename_columns(
-            {**aside, **{c: r for c, r in roles.items() if c in rows.column_names}}
-        )
+        data[name] = _by_role(rows, {**own, **columns})
     return data
+
+
+def _by_role(rows: Dataset, columns: Mapping[str, str]) -> Dataset:
+    """Rows with their columns named as the roles in ``columns``, role -> column."""
+    from datasets import concatenate_datasets
+
+    first: dict[str, str] = {}
+    for role, column in columns.items():
+        first.setdefault(column, role)
+    # A column that has a role's name and does not play that role steps aside.
+    aside = {role: f"{role} (unused)" for role in columns if role in rows.column_names and role not in first}
+    renamed = {column: role for column, role in first.items() if column in rows.column_names}
+    named = rows.rename_columns({**aside, **renamed})
+    again = [
+        named.select_columns([first[column]]).rename_columns({first[column]: role})
+        for role, column in columns.items()
+        if role != first[column]
+    ]
+    return concatenate_datasets([named, *again], axis=1) if again else named
 
 
 def texts_of(task: Task, rows: Dataset) -> Iterator[str]:

@@ -57,15 +57,17 @@ class Skipping:
         self.kinds[_kind(row.what)] += 1
 
     def first(self, step: Callable[[DatasetDict], Any], data: DatasetDict) -> DatasetDict:
-        """``data`` without the rows that a step refuses; what else it complains of is not yet asked."""
+        """``data`` of one source without the rows that a step refuses; what else it complains of is not yet asked."""
+        left: Counter[str] = Counter()
         while self.asked:
             try:
                 step(data)
             except BadInput as bad:
                 if any(self._rows(bad.problems, data).values()):
-                    data = self._without(bad.problems, data)
+                    data = self._without(bad.problems, data, left)
                     continue
             break
+        self._left += left
         return data
 
     def again(self, step: Callable[[Joined], T], found: Joined) -> T:
@@ -78,7 +80,7 @@ class Skipping:
                 refused = self._rows(bad.problems, found.data)
                 if not self.asked or not any(refused.values()):
                     raise BadInput(_shown(bad.problems)) from bad
-                data = self._without(bad.problems, found.data)
+                data = self._without(bad.problems, found.data, self._left)
                 found = Joined(data, _smaller(found.sizes, refused))
 
     def facts(self) -> dict[str, int]:
@@ -96,17 +98,17 @@ class Skipping:
                         of_split.setdefault(int(row) - 1, problem)
         return found
 
-    def _without(self, problems: Sequence[Problem], data: DatasetDict) -> DatasetDict:
+    def _without(self, problems: Sequence[Problem], data: DatasetDict, left: Counter[str]) -> DatasetDict:
+        """``data`` without the rows of ``problems``. left: rows of each split that are left out, with those before.
+        Raises BadInput where they are more than half of it."""
         from datasets import DatasetDict
 
         kept = dict(data)
         for split, rows in self._rows(problems, data).items():
-            self._left[split] += len(rows)
-            total = len(data[split]) - len(rows) + self._left[split]
-            if 2 * self._left[split] > total:
-                what = (
-                    f"{self._left[split]:,} of {total:,} rows of {split} cannot be used: more than half, so "
-                )
+            left[split] += len(rows)
+            total = len(data[split]) - len(rows) + left[split]
+            if 2 * left[split] > total:
+                what = f"{left[split]:,} of {total:,} rows of {split} cannot be used: more than half, so "
                 raise BadInput([Problem("data", f"{what}something else is wrong"), *_shown(problems)])
             keep = np.ones(len(data[split]), dtype=bool)
             keep[list(rows)] = False

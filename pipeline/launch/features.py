@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pipeline.strategies.stand_ins import StandIns
 
 # Changes when what older versions stored must not be read any more.
-_FORMAT = 1
+_FORMAT = 2
 # Tokens of a batch, padding included: what a CPU is fastest with, and a GPU has room for.
 _TOKENS = {"cpu": 4_096}
 _TOKENS_ELSEWHERE = 65_536
@@ -95,7 +95,7 @@ class Store:
             return Features(entry("features", key, build))
 
     def _key(self, split: str) -> str:
-        """The content address: checkpoint, encoding, depth, precision."""
+        """The content address: checkpoint, encoding, padding, depth, precision."""
         model, frozen = self.spec.model, {n for n, p in self.model.named_parameters() if not p.requires_grad}
         drawn = model.from_scratch or frozen & set(self.initialised)
         return digest(
@@ -105,6 +105,8 @@ class Store:
                 type(self.model).__name__,
                 model.attention,
                 Path(self.prepared.folder).name,
+                # Where positions count from the first token, padding included, they depend on it.
+                self.tokenizer.padding_side,
                 split,
                 vars(self.prefix.cut),
                 [self.machine.accelerator, self.machine.precision],

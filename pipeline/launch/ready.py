@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.data.augmentation import changes
 from pipeline.data.prepare import Prepared, prepare
 from pipeline.data.skipping import warn_of_skipped
+from pipeline.errors import BadInput
 from pipeline.launch.auditing import Report, audited
 from pipeline.launch.machine import Machine
 from pipeline.launch.machine import look as look_at
@@ -76,4 +77,19 @@ def get_ready(spec: RunSpec) -> Ready:
     if spec.train and spec.data.augmentation.mask:
         changes(spec.data.augmentation, spec.model.tokenizer(prepared.checkpoint["folder"]), spec.seed)
     planned = schedule(spec, prepared, machine)
+    if spec.train and planned.monitor is None:
+        _check_unvalidated(spec)
     return Ready(spec, prepared, machine, planned, audited(spec, prepared))
+
+
+def _check_unvalidated(spec: RunSpec) -> None:
+    """Raises BadInput with what the parts that follow validation say of a run without it: a component may define
+    ``unvalidated()``, which lists such problems."""
+    problems = [
+        problem
+        for part in spec.components()
+        if hasattr(part, "unvalidated")
+        for problem in part.unvalidated()
+    ]
+    if problems:
+        raise BadInput(problems)

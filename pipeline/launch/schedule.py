@@ -42,7 +42,8 @@ class Schedule:
 
 
 def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
-    """Raises BadInput for a monitored metric that the task does not report, or for more processes than rows."""
+    """Raises BadInput for a monitored metric that the task does not report, or for more processes than rows or than
+    examples of a step."""
     # The rows of a text that is read in windows stay together, so both have to be enough.
     least = {name: min(count, prepared.examples[name]) for name, count in prepared.rows.items()}
     if small := [name for name, count in least.items() if count < machine.world_size]:
@@ -56,6 +57,10 @@ def schedule(spec: RunSpec, prepared: Prepared, machine: Machine) -> Schedule:
     if rows < machine.world_size:
         what = f"{machine.world_size} processes, but an epoch draws {rows} examples"
         raise BadInput(Problem("data.rows", what, "at least as many examples as processes, or null"))
+    if not trainer.batch_tokens and trainer.batch_size < machine.world_size:
+        n = machine.world_size
+        what = f"{trainer.batch_size}, and each of {n} processes takes an example of every step"
+        raise BadInput(Problem("trainer.batch_size", what, f"at least {n}, or fewer hardware.devices"))
     per_epoch, accumulate = (
         _by_tokens(spec, prepared, machine, mixed)
         if trainer.batch_tokens

@@ -101,9 +101,9 @@ def _work(run: RunDirectory, spec: RunSpec) -> dict[str, Any]:
     prepared = _prepared(run, spec)
     plan = schedule(spec, prepared, machine)
     _set_up_process(spec, machine)
-    mark("preparing done")
     settle()  # Before there is a model, which would never be freed in a chain of stages.
     job = build(run, spec, prepared, machine, plan)
+    # The first: what the frozen part hands on, which build stores, takes as long as it takes.
     mark("model and data are there")
     callbacks, loggers = leaves(job)
     trainer = build_trainer(

@@ -12,7 +12,7 @@ REDACTED = "***"
 
 SECRET_WORDS = {
     "apikey", "auth", "authorization", "credential", "credentials", "passphrase", "pwd",
-    "secret", "secrets", "signature",
+    "secret", "secrets", "sig", "signature",
 }  # fmt: skip
 # `key` alone is no secret (a dictionary has keys); behind one of these words it is.
 KINDS_OF_KEY = {"access", "account", "api", "auth", "encryption", "private", "secret", "signing", "ssh"}

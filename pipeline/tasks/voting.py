@@ -59,7 +59,7 @@ class Classes(Voting):
         self.multi_label = multi_label
 
     def votes(self, logits: Tensor, batch: Mapping[str, Tensor]) -> list[Tensor]:
-        wide = logits.detach().double().cpu()
+        wide = logits.detach().cpu().double()
         return list((wide.sigmoid() if self.multi_label else wide.softmax(-1)).unsqueeze(1))
 
     def logits(self, votes: Sequence[Tensor], batch: Mapping[str, Tensor]) -> Tensor:
@@ -71,7 +71,7 @@ class Choices(Voting):
     """One of a row's choices: (choices, 1)."""
 
     def votes(self, logits: Tensor, batch: Mapping[str, Tensor]) -> list[Tensor]:
-        each = logits.detach().double().cpu().view(-1, 1).split(batch["choices"].tolist())
+        each = logits.detach().cpu().double().view(-1, 1).split(batch["choices"].tolist())
         return [one.softmax(0) for one in each]
 
     def logits(self, votes: Sequence[Tensor], batch: Mapping[str, Tensor]) -> Tensor:
@@ -83,7 +83,7 @@ class Tags(Voting):
 
     def votes(self, logits: Tensor, batch: Mapping[str, Tensor]) -> list[Tensor]:
         places = batch["places"]
-        return list(logits.detach()[places].double().cpu().softmax(-1).split(places.sum(-1).tolist()))
+        return list(logits.detach()[places].cpu().double().softmax(-1).split(places.sum(-1).tolist()))
 
     def logits(self, votes: Sequence[Tensor], batch: Mapping[str, Tensor]) -> Tensor:
         places = batch["places"].cpu()
@@ -117,7 +117,7 @@ class Values(Voting):
         self.scale = torch.tensor(head["target_scale"], dtype=torch.float64)
 
     def votes(self, logits: Tensor, batch: Mapping[str, Tensor]) -> list[Tensor]:
-        return list((logits.detach().double().cpu() * self.scale + self.mean).unsqueeze(1))
+        return list((logits.detach().cpu().double() * self.scale + self.mean).unsqueeze(1))
 
     def logits(self, votes: Sequence[Tensor], batch: Mapping[str, Tensor]) -> Tensor:
         return ((torch.cat(list(votes)) - self.mean) / self.scale).float()

@@ -1,5 +1,6 @@
 """Stops a run whose monitored metric no longer improves."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -21,17 +22,21 @@ class EarlyStopping(CallbackSpec):
     # What counts as an improvement, in units of the metric.
     min_delta: Annotated[float, Field(ge=0)] = 0.0
 
+    def unvalidated(self) -> Iterator[Problem]:
+        """What is wrong with it in a run without validation data."""
+        if self.patience is not None:
+            yield Problem(
+                where="callbacks.early_stopping.patience",
+                what=f"{self.patience}, but there are no validation data to watch",
+                allowed="null, or validation data (data.split.validation above 0)",
+            )
+
     def build(self, facts: RunFacts) -> "Callback | None":
+        """Raises BadInput without validation data."""
         if self.patience is None:
             return None
         if not facts.monitor:
-            raise BadInput(
-                Problem(
-                    where="callbacks.early_stopping.patience",
-                    what=f"{self.patience}, but there are no validation data to watch",
-                    allowed="null, or validation data (data.split.validation above 0)",
-                )
-            )
+            raise BadInput(list(self.unvalidated()))
         from pipeline.training.early_stopping_callback import EarlyStoppingCallback
 
         return EarlyStoppingCallback(

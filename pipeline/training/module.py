@@ -21,7 +21,7 @@ from pipeline.training.frozen_weights import AUTOCAST, Lowered
 from pipeline.training.gradients import changeable, clip_by_norm, drop_gradients
 from pipeline.training.lazy_rows import LazyAdamW
 from pipeline.training.mixup import Mixup
-from pipeline.training.optimizers import AdamW, set_rates
+from pipeline.training.optimizers import AdamW, set_rates, undo_scale_before
 from pipeline.training.quick_dropout import QuickDropout
 from pipeline.training.schedulers import follow_validation
 from pipeline.training.scoring import Scorer, Sink
@@ -154,20 +154,28 @@ class FineTuning(LightningModule):
             group for group in optimizer.param_groups if self.strategy.is_frozen(group, step, epoch)
         )
         loss, weight = self.sums.take(self.trainer)
+        # A step may have nothing to learn, such as blank rows alone: its gradients are 0, and stay so.
+        divisor = torch.where(weight == 0, torch.ones_like(weight), weight)
         # Lightning has divided every loss by the accumulation count, and averaged gradients over processes.
-        factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / weight
+        factor = self.trainer.accumulate_grad_batches * self.trainer.world_size / divisor
         gradients = changeable(weight for group in optimizer.param_groups for weight in group["params"])
         torch._foreach_mul_(gradients, factor)
         number = self.trainer.global_step + 1
         # Lightning's bookkeeping takes longer than a small head's step.
         if number == 1 or number % self.log_every == 0 or number == self.total_steps:
-            self.log("train/loss", loss / weight, logger=False)
+            self._log_loss(loss / divisor, number, learned=bool(weight))
+
+    def _log_loss(self, loss: Tensor, number: int, *, learned: bool) -> None:
+        """That of an optimizer step; a step without targets has none. Raises Diverged where it is not finite."""
+        if learned:
+            self.log("train/loss", loss, logger=False)
         if number % self.log_every == 0 or number == self.total_steps:
             # Reading a number waits for the GPU, so what diverges is noticed at the steps that wait anyway.
-            value = float(loss / weight)
+            value = float(loss)
             if not math.isfinite(value):
                 raise diverged(self, f"loss is {value}", number)
-            self.log_metrics({"train/loss": value}, number)
+            if learned:
+                self.log_metrics({"train/loss": value}, number)
 
     def configure_gradient_clipping(
         self,
@@ -203,6 +211,7 @@ class FineTuning(LightningModule):
             optimizer = self.lazy_optimizer = self.optimizer_spec.build_lazily(groups, self.lazy_embedding)
             optimizer.follow()
         set_rates(optimizer)
+        undo_scale_before(optimizer)
         schedulers = self.scheduler_spec.build(
             optimizer, self.total_steps, monitor=self.monitor or "train/loss", mode=self.mode
         )

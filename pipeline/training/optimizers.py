@@ -1,6 +1,6 @@
 """The optimizers that are shipped. Each takes the strategy's parameter groups."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from pipeline.training.lazy_rows import LazyAdamW
 
-Optimized = TypeVar("Optimized", bound="Optimizer")
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -36,13 +35,13 @@ class AdamW(OptimizerSpec):
     def build(self, groups: list[dict[str, Any]]) -> "Optimizer":
         from torch.optim import AdamW
 
-        return _scale_undone_before(AdamW(groups, **self._options(groups)))
+        return AdamW(groups, **self._options(groups))
 
     def build_lazily(self, groups: list[dict[str, Any]], embedding: "nn.Embedding") -> "LazyAdamW":
         """The same, which updates rows of ``embedding`` when they are read."""
         from pipeline.training.lazy_rows import LazyAdamW
 
-        return _scale_undone_before(LazyAdamW(groups, embedding, **self._options(groups)))
+        return LazyAdamW(groups, embedding, **self._options(groups))
 
     def _options(self, groups: list[dict[str, Any]]) -> dict[str, Any]:
         fused = has_fused_kernel(groups) if self.fused is None else self.fused
@@ -111,11 +110,10 @@ class Adafactor(OptimizerSpec):
         )
 
 
-def _scale_undone_before(optimizer: Optimized) -> Optimized:
-    """The fused kernel can undo the loss scale of 16-bit precision itself, but then gradients would be clipped while
+def undo_scale_before(optimizer: "Optimizer") -> None:
+    """A fused kernel can undo the loss scale of 16-bit precision itself, but then gradients would be clipped while
     they are still scaled. So the scale is undone before."""
     optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
-    return optimizer
 
 
 def set_rates(optimizer: "Optimizer") -> None:

@@ -5,7 +5,7 @@ and not the number of steps: a run that is resumed with more epochs follows the 
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -80,6 +80,14 @@ class Plateau(SchedulerSpec):
     min_delta: Annotated[float, Field(ge=0)] = 0.0
     # The learning rate never falls below this; that of a group with a factor not below its share of it.
     min_lr: Annotated[float, Field(ge=0)] = 0.0
+
+    def unvalidated(self) -> Iterator[Problem]:
+        """What is wrong with it in a run without validation data."""
+        yield Problem(
+            where="scheduler",
+            what="plateau follows the monitored metric, but there are no validation data",
+            allowed="another schedule, or validation data (data.split.validation above 0)",
+        )
 
     def build(
         self, optimizer: "Optimizer", total_steps: int, monitor: str, mode: str

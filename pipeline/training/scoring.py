@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedTokenizerBase
 
     from pipeline.tasks.base import Head, Output, Scores, Task
@@ -36,12 +37,12 @@ class Scorer:
         self.task, self.head, self.sink = task, head, sink
         self.answers, self.tokenizer = answers, tokenizer
         metrics = task.metrics(head)
-        self.metrics = None if metrics is None else metrics.to(device)
+        self.metrics = None if metrics is None else metrics.to(_home(metrics, torch.device(device)))
         self.totals = torch.zeros(2, dtype=torch.float64, device="cpu")
 
     def update(self, output: Output, index: torch.Tensor) -> None:
         """index: the numbers of the batch's features."""
-        self.totals += torch.stack([output.loss.detach(), output.weight.detach()]).double().cpu()
+        self.totals += torch.stack([output.loss.detach(), output.weight.detach()]).cpu().double()
         predictions = output.predictions
         if isinstance(predictions, torch.Tensor):
             predictions = predictions.detach().float() if predictions.is_floating_point() else predictions
@@ -68,7 +69,9 @@ class Scorer:
         """Loss and metrics over every row, of every process where Lightning's strategy is given."""
         totals = self.totals
         if strategy is not None:
-            totals = strategy.reduce(totals.to(strategy.root_device), reduce_op="sum").cpu()
+            # MPS has no float64, and is never of several processes.
+            device = "cpu" if strategy.root_device.type == "mps" else strategy.root_device
+            totals = strategy.reduce(totals.to(device), reduce_op="sum").cpu()
         loss = float(totals[0] / totals[1])
         computed = {} if self.metrics is None else self.metrics.compute()
         if not isinstance(computed, Mapping):
@@ -76,3 +79,13 @@ class Scorer:
         scores = self.task.scores({"loss": loss, **computed}, self.head)
         scores.values.setdefault("loss", loss)  # unless the task has one of the split as a whole
         return scores
+
+
+def _home(metrics: nn.Module, device: torch.device) -> torch.device:
+    """Where metrics add up: on the device that computes, but those in float64 not on MPS, which has none."""
+    from torchmetrics import Metric
+
+    parts = [part for part in metrics.modules() if isinstance(part, Metric)]
+    states = [state for part in parts for state in part.metric_state.values()]
+    exact = any(isinstance(state, torch.Tensor) and state.dtype == torch.float64 for state in states)
+    return torch.device("cpu") if exact and device.type == "mps" else device

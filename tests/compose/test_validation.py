@@ -27,6 +27,7 @@ class Part:
     inner: Inner = Field(default_factory=Inner)
     names: list[str] | str = "all"
     free: Any = None
+    weights: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = None
 
     @model_validator(mode="after")
     def consistent(self) -> "Part":
@@ -74,6 +75,7 @@ def test_what_the_command_line_gives_is_taken():
         ({"shuffle": 1}, "part.shuffle", "1 is not true or false", ""),
         ({"columns": "x"}, "part.columns", "'x' is not allowed", "a mapping {name: value, …}"),
         ({"columns": {"a": [1]}}, "part.columns.a", "[1] is not text", ""),
+        ({"weights": {"bad": 0, "good": 1}}, "part.weights.bad", "0 is out of range", "a number above 0"),
         ({"inner": 3}, "part.inner", "3 is not allowed", "a mapping with fraction and by"),
         (
             {"inner": {"fraction": 1}},

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.data.columns import task_rows
 from pipeline.data.joining import joined
+from pipeline.data.origins import visible
 from pipeline.errors import BadInput
 from pipeline.sources.base import Split
 from pipeline.sources.files import Files
@@ -90,6 +91,34 @@ def test_roles_that_want_numbers_have_them() -> None:
         "3",
         "4",
     ]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"text": "text", "positive": "text"}, {"positive": "text"}, {"text": "body", "positive": "body"}],
+)
+def test_a_column_plays_several_roles(columns: dict[str, str]) -> None:
+    rows = {columns["positive"]: ["1.50", "2", "a"], "score": ["1", "0", "1"]}
+    data = task_rows(SentenceEmbedding(), source(rows, columns=columns), training=True)["train"]
+    assert data["text"][:] == data["positive"][:] == ["1.50", "2", "a"] and data["score"][:] == [1, 0, 1]
+    assert data.num_rows == 3 and set(visible(data.column_names)) == {"text", "positive", "score"}
+
+
+def test_a_column_that_is_read_as_text_and_as_a_number_stays_as_it_is_written() -> None:
+    given = source({"text": ["1.50", "2"]}, columns={"label": "text"})
+    assert cells(Regression(), given, "text") == cells(Regression(), given, "label") == ["1.50", "2"]
+
+
+def test_columns_change_their_roles_or_step_aside() -> None:
+    rows = {"source": ["a", "b"], "target": ["c", "d"], "other": ["e", "f"]}
+    swapped = source(rows, columns={"source": "target", "target": "source"})
+    assert (cells(TextToText(), swapped, "source"), cells(TextToText(), swapped, "target")) == (
+        ["c", "d"],
+        ["a", "b"],
+    )
+    both = source(rows, "b.csv", columns={"source": "other", "target": "other"})
+    assert cells(TextToText(), both, "source") == cells(TextToText(), both, "target") == ["e", "f"]
+    assert cells(TextToText(), both, "source (unused)") == ["a", "b"]
 
 
 def test_templates_write_what_stands_there_and_know_labels_by_both_spellings() -> None:

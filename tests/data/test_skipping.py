@@ -128,6 +128,23 @@ def test_most_rows_being_bad_stops_all_the_same(tiny_bert: Path, here: Path):
     assert not list((here / "cache" / "encoded").glob("*"))
 
 
+def test_rows_of_a_mixture_are_counted_by_source(tiny_bert: Path, here: Path):
+    good = lines(60)
+    bad = [{"text": f"t {i}", "label": None} for i in range(30)]
+    write("large.jsonl", [*good[:40], *bad[:20]])
+    write("small.jsonl", [*good[40:54], *bad[20:]])
+    overrides = [
+        *keys(tiny_bert)[:3],
+        *("data=mixture", "+data@data.sources.a=files", "+data@data.sources.b=files"),
+        *("data.sources.a.train=large.jsonl", "data.on_bad_rows=skip"),
+    ]
+    found = prepared([*overrides, "data.sources.b.train=small.jsonl"])
+    assert sum(found.rows.values()) == 54 and len(listed(found.folder)) == 30
+    write("worse.jsonl", [*good[40:54], *bad[:15]])
+    with pytest.raises(BadInput, match=r"data\.sources\.b: 15 of 29 rows of train cannot be used"):
+        prepared([*overrides, "data.sources.b.train=worse.jsonl"])
+
+
 def test_few_shot_examples_are_drawn_of_good_rows(tiny_bert: Path, faulty: str):
     overrides = keys(tiny_bert, f"data.train={faulty}", "data.on_bad_rows=skip", "data.examples_per_class=5")
     assert prepared(overrides).rows["train"] == 10

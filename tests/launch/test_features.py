@@ -1,6 +1,7 @@
 """A run that computes its frozen part once ends as one that computes it in every epoch; and when it does not."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from pipeline.data.prepare import load_splits
 from pipeline.launch import features as storing
 from pipeline.launch.prefix import look
 from pipeline.launch.ready import Ready, get_ready
+from pipeline.runs.directory import RunDirectory
+from pipeline.runs.ranks import Report
+from pipeline.training.watchdog import Watchdog, watching
 from tests.specs import prepared, spec_of
 
 FROZEN = "strategy=frozen_backbone"
@@ -112,6 +116,30 @@ def test_random_weights_in_the_frozen_part_are_those_of_a_seed(small: list[str],
     for seed in (0, 1):
         ready(*scratch, f"seed={seed}").compute_once()
     assert len(stored(cache)) == 6
+
+
+def test_what_was_padded_on_the_other_side_is_computed_again(small: list[str], cache: Path) -> None:
+    for side in ("right", "left"):
+        ready(*small, FROZEN, "task.pooling=mean", f"model.padding_side={side}").compute_once()
+    assert len(stored(cache)) == 6
+
+
+def test_nobody_is_taken_to_hang_while_it_is_stored(
+    small: list[str], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, marks = storing.Store._record, []
+
+    def noted(self: storing.Store, batch: Any) -> torch.Tensor:
+        marks.append(report.marks)
+        return record(self, batch)
+
+    monkeypatch.setattr(storing.Store, "_record", noted)
+    report = Report(0, "first")
+    with (tmp_path / "log").open("w") as log:
+        dog = Watchdog(RunDirectory(tmp_path), report, 600.0, log, os.getpid(), lambda _: None)
+        with watching(dog):
+            run(tmp_path, *small, FROZEN)
+    assert marks and set(marks) == {0} and report.marks > 0
 
 
 @pytest.mark.parametrize(

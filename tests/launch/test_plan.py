@@ -59,6 +59,18 @@ def test_the_plan_of_a_run(small: list[str], tmp_path: Path):
     assert "(cached)" in again["data"]
 
 
+def test_what_follows_validation_needs_some(small: list[str], tmp_path: Path):
+    words = [*small, f"paths.outputs={tmp_path}", "scheduler=plateau", "callbacks.early_stopping.patience=2"]
+    assert Run.plan(words)["best by"] == "val/accuracy (max)"
+    with pytest.raises(BadInput) as refused:
+        Run.plan([*words, "data.split.validation=0"])
+    assert [problem.where for problem in refused.value.problems] == [
+        "scheduler",
+        "callbacks.early_stopping.patience",
+    ]
+    assert Run.plan([*words, "data.split.validation=0", "train=false"])
+
+
 def test_a_batch_is_no_larger_than_the_rows_there_are(
     small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -66,6 +66,14 @@ def test_accumulation_and_processes():
     assert of("trainer.batch_size=32", machine=Machine("cpu", 2, "32", None, 1)).accumulate == 1
 
 
+@pytest.mark.parametrize("stream", [None, {"whole": False}])
+def test_every_process_has_an_example_of_a_step(stream: dict[str, bool] | None):
+    three = Machine("cpu", 3, "32", None, 1)
+    assert of("trainer.batch_size=3", "trainer.max_steps=7", machine=three, stream=stream).total_steps == 7
+    with pytest.raises(BadInput, match=r"(?s)trainer\.batch_size: 2, and each of 3 processes.*at least 3"):
+        of("trainer.batch_size=2", "trainer.max_steps=7", machine=three, stream=stream)
+
+
 @pytest.fixture
 def of_ten_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     from datasets import Dataset

@@ -161,6 +161,18 @@ def test_it_learns_without_validation_with_augmentation_and_without_a_known_end(
     assert [row["label"] for row in said] == ["good", "bad"]
 
 
+def test_steps_of_blank_rows_alone_are_passed_over(keys: list[str], tmp_path: Path):
+    blank = tmp_path / "blank.jsonl"
+    texts = ["", "a wonderful film", "", "", "a dreadful plot"]
+    blank.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    words = ["task=masked_lm", f"data.train={blank}", "trainer.batch_size=1", "trainer.max_steps=5"]
+    run = Run.train([*keys, *words, f"paths.outputs={tmp_path / 'outputs'}"])
+    assert run.manifest["state"] == "finished" and run.metrics["val/loss"] > 0
+    logged = (run.folder / "logs/csv/metrics.csv").read_text().splitlines()
+    losses = [float(line.rsplit(",", 1)[1]) for line in logged if ",train/loss," in line]
+    assert len(losses) == 2 and min(losses) > 0
+
+
 def test_what_the_sample_did_not_show_fails_with_its_reason(keys: list[str], tmp_path: Path):
     path = tmp_path / "late.jsonl"
     rows = [{"text": f"film {n}", "label": ["good", "bad"][n % 2]} for n in range(40)]

@@ -45,7 +45,7 @@ def test_secret_keys(key):
             "key_length",
             "keyboard",
         ),
-        *("monkey", "secretary", "author", "passes", "password_column.name", "text", ""),
+        *("monkey", "secretary", "sigma", "signal", "author", "passes", "password_column.name", "text", ""),
     ],
 )
 def test_other_keys(key):
@@ -76,6 +76,10 @@ def test_nested_values_lose_their_secrets_and_nothing_else():
         ("https://bob:pa@ss@host.org:80/x?y=1", f"https://{REDACTED}@host.org:80/x?y=1"),
         ("git clone https://sometoken@host/r", f"git clone https://{REDACTED}@host/r"),
         ("s3://bucket/k?X-Amz-Signature=ab12&v=1", f"s3://bucket/k?X-Amz-Signature={REDACTED}&v=1"),
+        (
+            "https://a.blob.core.windows.net/c/train.csv?sp=r&sig=Zm9v%2BYmFy%3D&sr=b",
+            f"https://a.blob.core.windows.net/c/train.csv?sp=r&sig={REDACTED}&sr=b",
+        ),
         ("data.token=abc", f"data.token={REDACTED}"),
         ("+data.options={api_key:abc,path:x}", f"+data.options={{api_key:{REDACTED},path:x}}"),
         ('{"password": "a b c", "n": 1}', f'{{"password": "{REDACTED}", "n": 1}}'),

@@ -67,6 +67,11 @@ def test_cutting_a_step_does_not_change_it(cuts: list[slice], weights: list[floa
         torch.testing.assert_close(cut, whole, atol=1e-6, rtol=1e-4)
 
 
+def test_a_step_without_targets_changes_nothing():
+    for cuts in ([slice(0, 8)], [slice(0, 4), slice(4, 8)]):
+        assert all(not gradient.any() for gradient in gradients(cuts, [0.0, 0.0]))
+
+
 # The classifier's weights grow past the largest float within a few steps.
 DIVERGING = ["optimizer=sgd", "optimizer.lr=1e25", "trainer.gradient_clip=null", "trainer.max_steps=12"]
 

@@ -1,5 +1,6 @@
 import copy
 import io
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -7,7 +8,11 @@ from lightning.fabric.plugins.precision.amp import _optimizer_handles_unscaling
 from pydantic import ValidationError
 from transformers.optimization import Adafactor as ReferenceAdafactor
 
+from pipeline.compose.leaf import OptimizerLeaf
+from pipeline.tasks.text_classification import TextClassification
+from pipeline.training.module import FineTuning
 from pipeline.training.optimizers import SGD, Adafactor, AdamW, has_fused_kernel
+from pipeline.training.schedulers import Constant
 
 
 def trained(make_optimizer, steps=5):
@@ -73,12 +78,45 @@ def test_adafactor_moves_weights_about_as_far_as_adamw():
     assert distances[1] == pytest.approx(distances[0], rel=0.5)
 
 
-def test_fused_adamw_clips_gradients_without_their_loss_scale():
+class OneWeight(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+
+
+def configured(spec, model):
+    """The optimizer that a run makes of it."""
+    module = FineTuning(
+        model,
+        task=TextClassification(),
+        strategy=SimpleNamespace(parameter_groups=lambda model, decay: [{"params": [model.weight]}]),
+        optimizer=spec,
+        scheduler=Constant(),
+        head={},
+        trained=set(),
+        total_steps=10,
+        log_every=10,
+        monitor=None,
+        mode="min",
+        validation_names=[],
+    )
+    return module.configure_optimizers()[0][0]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        AdamW(lr=1e-2, fused=True),
+        OptimizerLeaf("optimizer", "torch.optim.Adam", {"lr": 1e-2, "fused": True}),
+    ],
+)
+def test_fused_optimizers_clip_gradients_without_their_loss_scale(spec):
     """In 16-bit precision Lightning refuses to clip for an optimizer that undoes the scale itself."""
 
     def weights(scale):
-        parameter = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
-        optimizer = AdamW(lr=1e-2, fused=True).build([{"params": [parameter]}])
+        model = OneWeight()
+        parameter = model.weight
+        optimizer = configured(spec, model)
         assert not _optimizer_handles_unscaling(optimizer)
         scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         for power in (1, 2):

@@ -70,7 +70,7 @@ def leaked(subject: Subject) -> list[Finding]:
                 "together what belongs together"
             )
             findings.append(Finding("leakage", severity(severe), what, advice, places(found), same, shares))
-    validation = [split for split in subject.scored if split != "test"]
+    validation = [split for split in subject.scored if split.partition("_")[0] == "validation"]
     if "test" in subject.encoded and validation:
         both = {"test": np.unique(np.concatenate([shared(subject, "test", split) for split in validation]))}
         if total := len(both["test"]):

@@ -52,7 +52,7 @@ class PairCorrelation(Metric):
             else functional.mse_loss(similarity, score)
         )
         found = {"loss": float(loss)}
-        said, true = similarity.double().cpu().numpy(), score.double().cpu().numpy()
+        said, true = similarity.cpu().double().numpy(), score.cpu().double().numpy()
         if len(true) > 1 and said.std() > 0 and true.std() > 0:  # there is no correlation with a constant
             found["spearman"] = float(stats.spearmanr(said, true).statistic)
             found["pearson"] = float(stats.pearsonr(said, true).statistic)
@@ -193,6 +193,7 @@ def scores_of_ranks(ranks: Tensor) -> dict[str, float]:
     """Recall and mean reciprocal rank; nothing where nobody was asked."""
     if not len(ranks):
         return {}
+    ranks = ranks.cpu()  # MPS has no float64
     found: dict[str, Any] = {f"recall_at_{k}": float((ranks <= k).double().mean()) for k in RECALL_AT}
     found[f"mrr_at_{MRR_AT}"] = float((1 / ranks.double()).masked_fill(ranks > MRR_AT, 0.0).mean())
     return found

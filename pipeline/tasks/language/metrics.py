@@ -24,7 +24,8 @@ class Counts(Metric):
 
     def update(self, predictions: None, counts: Mapping[str, torch.Tensor]) -> None:
         for name in self.names:
-            setattr(self, name, getattr(self, name) + counts[name].detach())
+            total = getattr(self, name)
+            setattr(self, name, total + counts[name].detach().to(total.device))
 
     def compute(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.names}

@@ -28,7 +28,7 @@ def in_units(outputs: Tensor, head: Head, *, clip: bool) -> Tensor:
     def fact(name: str) -> Tensor:
         return torch.tensor(head[f"target_{name}"], dtype=torch.float64)
 
-    values = outputs.detach().double().cpu() * fact("scale") + fact("mean")
+    values = outputs.detach().cpu().double() * fact("scale") + fact("mean")
     return values.clamp(fact("low"), fact("high")) if clip else values
 
 

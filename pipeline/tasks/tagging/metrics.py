@@ -78,12 +78,12 @@ def kinds_of(labels: Sequence[str], scheme: Scheme) -> list[str]:
 def scores_of(computed: Mapping[str, Any], labels: Sequence[str], scheme: Scheme) -> Scores:
     """Named numbers, and a table of the spans (or tags) that are true, said and right."""
     # torchmetrics makes a number of what has one element.
-    right, said, true = (computed[name].double().cpu().reshape(-1) for name in ("right", "said", "true"))
+    right, said, true = (computed[name].cpu().double().reshape(-1) for name in ("right", "said", "true"))
     kinds = kinds_of(labels, scheme)
     each = {"precision": _share(right, said), "recall": _share(right, true), "f1": _f1(right, said, true)}
     occur = (said + true) > 0
     macro = float(each["f1"][occur].mean()) if occur.any() else 0.0
-    words = computed["words"].double().cpu()
+    words = computed["words"].cpu().double()
     values = {"accuracy": float(_share(words[0], words[1]))}
     if scheme == "none":
         values["f1"] = macro

@@ -48,6 +48,15 @@ def test_test_rows_in_validation_are_told_by_themselves(tiny_bert: Path):
     assert finding.rows == {"test": [8]} and "in validation" in finding.what and finding.severity == "note"
 
 
+def test_the_test_rows_of_one_source_are_no_validation(tiny_bert: Path):
+    splits = reviews()
+    splits |= {"validation_a": splits["validation"][:20], "test_a": splits["test"][:20]}
+    assert leaked(subject_of(splits, tiny_bert)) == []
+    splits["validation_a"][3] = splits["test"][7]
+    (finding,) = leaked(subject_of(splits, tiny_bert))
+    assert finding.rows == {"test": [8]}
+
+
 def test_pairs_are_the_same_when_both_texts_are(tiny_bert: Path):
     pairs = [{"text": f"a song of {n}", "text_pair": "a film of it", "label": n / 7} for n in range(20)]
     other = [{**pairs[3], "text_pair": "no film of it"}, dict(pairs[4])]
