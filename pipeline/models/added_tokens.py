@@ -89,7 +89,7 @@ def _model(source: Path) -> Any:
             f"the architecture {listing(names) or 'that config.json does not name'} is none of transformers'"
         )
         raise BadInput(Problem(KEY, what, f"[], or another {WHERE}"))
-    return kind.from_pretrained(source, local_files_only=True, dtype=torch.float32)
+    return kind.from_pretrained(source, trust_remote_code=False, local_files_only=True, dtype=torch.float32)
 
 
 def _fill(model: Any, numbers: Sequence[int], pieces: Sequence[Sequence[int]]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import json
 import math
 import os
 from pathlib import Path
@@ -123,6 +124,17 @@ def test_a_broken_file_is_refused_and_leaves_nothing(
     file.write_bytes(file.read_bytes()[:6000] if broken is None else broken)
     assert f"the GGUF file {file} cannot be read" in problem(file)
     assert not [entry for entry in (tmp_path / "cache" / "gguf").iterdir() if entry.is_dir()]
+
+
+def test_code_beside_the_file_is_never_run_nor_asked_about(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on the terminal"))
+    written = {"auto_map": {"AutoTokenizer": ["theirs.Theirs", None]}, "tokenizer_class": "Theirs"}
+    (file.parent / "tokenizer_config.json").write_text(json.dumps(written))
+    (file.parent / "theirs.py").write_text(f"open({str(tmp_path / 'exploded')!r}, 'w')\n")
+    assert "contains custom code" in problem(file)
+    assert not (tmp_path / "exploded").exists()
 
 
 def test_without_the_extra_it_says_what_to_install(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
