@@ -147,14 +147,33 @@ def read(auto: Any, folder: str, config: PretrainedConfig, options: dict[str, An
 def _looked_for_another_name(model: PreTrainedModel, info: dict[str, Any]) -> bool:
     """Whether nothing of the backbone was found because this head's class calls it otherwise than its architecture
     does: Llama's question answering has ``transformer`` in place of ``model``."""
+    usual = _without_head(model.config)
+    if model.base_model is model or not usual:
+        return False
+    other = usual[0].base_model_prefix != model.base_model_prefix
+    return other and _backbone_names(model) <= set(info["missing_keys"])
+
+
+def _without_head(config: PretrainedConfig) -> tuple[type[PreTrainedModel], ...]:
+    """The classes that an architecture has without a head: one, as a rule; none of some."""
     from transformers import AutoModel
 
-    here, kind = model.base_model_prefix, type(model.config)
-    if model.base_model is model or kind not in AutoModel._model_mapping:
-        return False
-    names = {name for name in model.state_dict() if name.startswith(f"{here}.")}
-    usual: Any = AutoModel._model_mapping[kind]
-    return usual.base_model_prefix != here and names <= set(info["missing_keys"])
+    mapping: Any = AutoModel._model_mapping
+    found = mapping.get(type(config), ())
+    return tuple(found) if isinstance(found, (list, tuple)) else (found,)
+
+
+def _backbone_names(model: PreTrainedModel) -> set[str]:
+    """Of the model's weights those that it has whatever its head is."""
+    from transformers import AutoModel
+
+    names, usual = set(model.state_dict()), _without_head(model.config)
+    if model.base_model is not model:
+        return {name for name in names if name.startswith(f"{model.base_model_prefix}.")}
+    if not usual or isinstance(model, usual):
+        return names
+    # Its backbone's parts lie beside its head, as those of T5 that answers questions or writes text.
+    return names & set(on_meta(AutoModel, model.config).state_dict())
 
 
 def _fill_backbone(
@@ -177,24 +196,21 @@ def _fill_backbone(
 
 def report_of(model: PreTrainedModel, info: dict[str, Any], folder: str) -> LoadReport:
     """What ``info``, transformers' own report, comes to. Raises BadInput for weights that are not the model's."""
-    prefix = f"{model.base_model_prefix}."
+    backbone = _backbone_names(model)
     mismatched = tuple(
         sorted((name, tuple(there), tuple(here)) for name, there, here in info["mismatched_keys"])
     )
     initialised = tuple(sorted({*info["missing_keys"], *(name for name, _, _ in mismatched)}))
     report = LoadReport(
         initialised=initialised,
-        missing=tuple(name for name in initialised if name.startswith(prefix)),
+        missing=tuple(name for name in initialised if name in backbone),
         mismatched=mismatched,
         unexpected=tuple(sorted(info["unexpected_keys"])),
     )
     # Random weights deep inside a pretrained model are never what anyone wants.
-    wrong = [
-        f"{n} {list(there)} instead of {list(here)}" for n, there, here in mismatched if n.startswith(prefix)
-    ]
+    wrong = [f"{n} {list(there)} instead of {list(here)}" for n, there, here in mismatched if n in backbone]
     if wrong:
         raise BadInput(Problem(WHERE, f"weights in {folder} do not fit its config.json: {listing(wrong, 5)}"))
-    backbone = {name for name in model.state_dict() if name.startswith(prefix)}
     if backbone and backbone <= set(report.missing):
         what = (
             f"the weights in {folder} are not those of {type(model).__name__}: they have none of its backbone"
