@@ -21,6 +21,9 @@ Shape = tuple[int, ...]
 # While transformers loads, it takes `tie_weights` out of the class of all models. Two threads at once put back what the
 # other had taken out: no tied weight of this process would ever be tied again, without a word.
 _ALONE = threading.RLock()
+# What transformers and torch stumble over where a configuration is not one of the architecture: an unknown activation
+# is a KeyError, no attention heads are a division by zero, a size that is null is a TypeError.
+_UNFIT = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def on_meta(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedMo
         with quiet(), torch.device("meta"):
             # A few models make some weights on the CPU whatever the device (XLNet does).
             return auto.from_config(config, dtype=torch.float32, **options).to("meta")
-    except (ValueError, ImportError, RuntimeError) as error:
+    except (ImportError, RuntimeError, *_UNFIT) as error:
         what = f"a model of {type(config).__name__} cannot be made: {_first_line(error)}"
         raise BadInput(Problem(WHERE, what)) from error
 
@@ -121,7 +124,7 @@ def reading(folder: str) -> Iterator[None]:
     except (pickle.UnpicklingError, EOFError, SafetensorError) as error:
         what = f"the weights in {folder} cannot be read: {_first_line(error)}"
         raise BadInput(Problem(WHERE, what, WHOLE)) from error
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+    except (OSError, ImportError, RuntimeError, *_UNFIT) as error:
         raise BadInput(
             Problem(WHERE, f"the model in {folder} cannot be loaded: {_first_line(error)}")
         ) from error
@@ -243,4 +246,6 @@ def accepted_inputs(model: PreTrainedModel) -> set[str]:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    line = (str(error).strip().splitlines() or [""])[0]
+    # That of a KeyError is the key alone.
+    return f"{type(error).__name__}: {line}" if isinstance(error, KeyError) or not line else line
