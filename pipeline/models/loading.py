@@ -78,24 +78,32 @@ def quiet() -> Iterator[None]:
                 logging.enable_progress_bar()
 
 
-def on_meta(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
-    """The architecture without weights or memory. Raises BadInput for options or sizes that do not fit it."""
-    import torch
-
+@contextlib.contextmanager
+def _making(config: PretrainedConfig) -> Iterator[None]:
+    """What goes wrong inside is said of the sizes in ``config``: BadInput. Quiet."""
     try:
-        with quiet(), torch.device("meta"):
-            # A few models make some weights on the CPU whatever the device (XLNet does).
-            return auto.from_config(config, dtype=torch.float32, **options).to("meta")
+        with quiet():
+            yield
     except (ImportError, RuntimeError, *_UNFIT) as error:
         what = f"a model of {type(config).__name__} cannot be made: {_first_line(error)}"
         raise BadInput(Problem(WHERE, what)) from error
 
 
-def with_random_weights(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
-    """The architecture in float32 and in eval mode, with weights that depend on torch's seed alone."""
+def on_meta(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
+    """The architecture without weights or memory. Raises BadInput for options or sizes that do not fit it."""
     import torch
 
-    with quiet():
+    with _making(config), torch.device("meta"):
+        # A few models make some weights on the CPU whatever the device (XLNet does).
+        return auto.from_config(config, dtype=torch.float32, **options).to("meta")
+
+
+def with_random_weights(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
+    """The architecture in float32 and in eval mode, with weights that depend on torch's seed alone. Raises BadInput for
+    options or sizes that do not fit it."""
+    import torch
+
+    with _making(config):
         return auto.from_config(config, dtype=torch.float32, **options).eval()
 
 
