@@ -158,14 +158,14 @@ def read(auto: Any, folder: str, config: PretrainedConfig, options: dict[str, An
 def _looked_for_another_name(model: PreTrainedModel, info: dict[str, Any]) -> bool:
     """Whether nothing of the backbone was found because this head's class calls it otherwise than its architecture
     does: Llama's question answering has ``transformer`` in place of ``model``."""
-    usual = _without_head(model.config)
+    usual = bare_classes(model.config)
     if model.base_model is model or not usual:
         return False
     other = usual[0].base_model_prefix != model.base_model_prefix
     return other and _backbone_names(model) <= set(info["missing_keys"])
 
 
-def _without_head(config: PretrainedConfig) -> tuple[type[PreTrainedModel], ...]:
+def bare_classes(config: PretrainedConfig) -> tuple[type[PreTrainedModel], ...]:
     """The classes that an architecture has without a head: one, as a rule; none of some."""
     from transformers import AutoModel
 
@@ -178,7 +178,7 @@ def _backbone_names(model: PreTrainedModel) -> set[str]:
     """Of the model's weights those that it has whatever its head is."""
     from transformers import AutoModel
 
-    names, usual = set(model.state_dict()), _without_head(model.config)
+    names, usual = set(model.state_dict()), bare_classes(model.config)
     if model.base_model is not model:
         return {name for name in names if name.startswith(f"{model.base_model_prefix}.")}
     if not usual or isinstance(model, usual):
