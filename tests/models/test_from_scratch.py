@@ -98,6 +98,8 @@ def test_too_small_a_vocabulary_is_refused() -> None:
     with pytest.raises(BadInput, match=r"model\.vocab_size: 20 is less than") as raised:
         trained_tokenizer(tokenizers()["byte-level BPE"], TEXTS, 20)
     assert "at least 261" in str(raised.value)
+    with pytest.raises(BadInput, match=r"model\.vocab_size: .* not large enough to contain all chars"):
+        trained_tokenizer(tokenizers()["unigram"], TEXTS, 10)
 
 
 def test_numbers_of_special_tokens_follow_the_vocabulary() -> None:
