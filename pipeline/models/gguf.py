@@ -51,10 +51,19 @@ def _convert(file: Path, folder: Path, where: str) -> None:
     if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
         what = f"{file.name} is a GGUF file, and to read it needs the package{'s' * (len(missing) > 1)} "
         raise BadInput(Problem(where, what + " and ".join(missing), "pip install 'hydratune[gguf]'"))
+    from huggingface_hub.errors import StrictDataclassError
+
     from pipeline.models.loading import quiet
 
     # Whatever a broken file makes transformers and gguf stumble over.
-    broken = (ValueError, OSError, KeyError, IndexError, RuntimeError, NotImplementedError, struct.error)
+    broken: tuple[type[Exception], ...] = (
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+    )
+    broken += (OSError, RuntimeError, AssertionError, MemoryError, struct.error, StrictDataclassError)
     try:
         with quiet():
             _model(file).save_pretrained(folder)
