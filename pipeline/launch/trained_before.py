@@ -17,12 +17,13 @@ def check_weights(spec: RunSpec, prepared: Prepared) -> None:
 
 
 def check_trained_before(model: Any, report: Any) -> None:
-    """Raises BadInput for a head that is random, and with train=false would remain so."""
+    """Raises BadInput for weights that are random, and with train=false would remain so."""
     from pipeline.strategies.parts import head_names
 
     bare = model.base_model is model and not head_names(model)
     # A backbone's new pooler is read by nobody.
-    if report.initialised and not bare:
-        what = f"is scored as it is, and its {listing(report.initialised, most=4)} would be random"
+    random = [name for name in report.initialised if not (bare and name.startswith("pooler."))]
+    if random:
+        what = f"is scored as it is, and its {listing(random, most=4)} would be random"
         allowed = "a checkpoint that was trained for the task, such as a finished run, or train=true"
         raise BadInput(Problem("model.checkpoint", what, allowed))

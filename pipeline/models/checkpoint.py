@@ -11,9 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.component import component
 from pipeline.errors import BadInput, Problem
 from pipeline.models.added_tokens import widened
-from pipeline.models.config_files import check_known, read_config
+from pipeline.models.config_files import check_known, loaded_config, loaded_tokenizer, read_config
 from pipeline.models.heads import HeadName
-from pipeline.models.origin import FORMS, WHERE, Located, has_file, locate
+from pipeline.models.origin import FORMS, WHERE, Located, locate
 from pipeline.models.weights import check_weights
 
 if TYPE_CHECKING:
@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "Located"]
 
-# A folder without any of these has no tokenizer; transformers would make an empty one without a word.
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.*",
-    "*.model",
-    "*.tiktoken",
-    "tekken.json",
-)
 # Fields of a configuration that are dropout probabilities, whatever the family.
 _DROPOUTS = ("dropout", "dropout_prob", "dropout_rate", "pdrop")
 
@@ -140,24 +131,13 @@ class Checkpoint:
 
         Raises BadInput for a folder without one, an unknown architecture, or one that needs code of its own.
         """
-        from huggingface_hub.errors import StrictDataclassError
-        from transformers import AutoConfig
-
         from pipeline.models import pooled_loading
-        from pipeline.models.loading import quiet
 
         written = read_config(Path(folder))
         if written.get("model_type") == pooled_loading.MODEL_TYPE:
             pooled_loading.code()
         check_known(written, folder)
-        try:
-            with quiet():
-                config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        except (OSError, ValueError, TypeError, KeyError, StrictDataclassError) as error:
-            raise BadInput(
-                Problem(WHERE, f"{folder}/config.json cannot be read: {' '.join(str(error).split())}")
-            ) from error
-        config = pooled_loading.unwrapped(config)
+        config = pooled_loading.unwrapped(loaded_config(Path(folder)))
         if self.dropout is not None:
             # Models that read more than text have a configuration of their language model inside.
             for part in (config, config.get_text_config()):
@@ -181,16 +161,7 @@ class Checkpoint:
         from pipeline.models import loading
 
         config = self.config(folder)
-        if not has_file(Path(folder), _TOKENIZER_FILES):
-            allowed = "a folder that holds the model's tokenizer too (tokenizer.json)"
-            raise BadInput(Problem(WHERE, f"there is no tokenizer in {folder}", allowed))
-        try:
-            with loading.quiet():
-                tokenizer = transformers.AutoTokenizer.from_pretrained(
-                    folder, trust_remote_code=False, local_files_only=True
-                )
-        except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
-            raise BadInput(Problem(WHERE, f"the tokenizer in {folder} cannot be loaded: {error}")) from error
+        tokenizer = loaded_tokenizer(Path(folder))
         _set_padding(tokenizer, config, folder)
         tokenizer.padding_side = self.padding_side or tokenizer.padding_side
         if type(config) in transformers.AutoModel._model_mapping:

@@ -127,8 +127,12 @@ def trained_tokenizer(
         )
     try:
         trained = tokenizer.train_new_from_iterator(_batches(texts), vocab_size, show_progress=False)
-    except ValueError as error:
-        raise BadInput(Problem(VOCABULARY, f"{kind} cannot be trained anew: {error}", "null")) from error
+    except Exception as error:
+        # What tokenizers raises for fewer words than the data have characters is of no class of its own.
+        if type(error) is not Exception and not isinstance(error, ValueError):
+            raise
+        what = f"{kind} cannot be trained anew: {error}"
+        raise BadInput(Problem(VOCABULARY, what, "null, or more words")) from error
     if len(trained) > vocab_size:
         what = f"{vocab_size} is less than the special tokens and single characters of the data"
         raise BadInput(Problem(VOCABULARY, what, f"at least {len(trained)}"))

@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem
 
@@ -25,7 +25,8 @@ _NEEDED = ("gguf", "accelerate")
 # Values of `tokenizer.ggml.pre` whose tokenizers take every digit for itself (llama.cpp, `llama-vocab.cpp`), which
 # transformers does not know of.
 _SINGLE_DIGITS = ("smollm", "starcoder", "refact", "codeshell", "command-r", "exaone", "minerva-7b")
-
+# Code may lie beside the file, which is never run.
+_PLAIN: Any = {"trust_remote_code": False, "local_files_only": True}
 _SPECIAL = {"bos": "bos", "eos": "eos", "pad": "padding", "unk": "unknown"}
 
 
@@ -50,10 +51,19 @@ def _convert(file: Path, folder: Path, where: str) -> None:
     if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
         what = f"{file.name} is a GGUF file, and to read it needs the package{'s' * (len(missing) > 1)} "
         raise BadInput(Problem(where, what + " and ".join(missing), "pip install 'hydratune[gguf]'"))
+    from huggingface_hub.errors import StrictDataclassError
+
     from pipeline.models.loading import quiet
 
     # Whatever a broken file makes transformers and gguf stumble over.
-    broken = (ValueError, OSError, KeyError, IndexError, RuntimeError, NotImplementedError, struct.error)
+    broken: tuple[type[Exception], ...] = (
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+    )
+    broken += (OSError, RuntimeError, AssertionError, MemoryError, struct.error, StrictDataclassError)
     try:
         with quiet():
             _model(file).save_pretrained(folder)
@@ -76,13 +86,14 @@ def _model(file: Path) -> PreTrainedModel:
 
     from pipeline.models.heads import auto_class
 
-    config = transformers.AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
+    config = transformers.AutoConfig.from_pretrained(file.parent, gguf_file=file.name, **_PLAIN)
     auto = getattr(transformers, auto_class(config, ("causal_lm", "seq2seq_lm", "backbone")))
     loaded = auto.from_pretrained(
         file.parent,
         gguf_file=file.name,
         dtype=torch.float32,
         quantization_config=GgufConfig(dequantize=True),
+        **_PLAIN,
     )
     # In the file this is a title, which looks like an address and is none.
     vars(config).pop("_model_name_or_path", None)
@@ -98,7 +109,7 @@ def _tokenizer(file: Path) -> PreTrainedTokenizerBase:
     from tokenizers import decoders, pre_tokenizers
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, **_PLAIN)
     words, reader = tokenizer.backend_tokenizer, GGUFReader(file)
     if _said(reader, "model") == "gpt2":
         # transformers 5.17 strips spaces, as if it were SentencePiece, and takes special tokens for one another.

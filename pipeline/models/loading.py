@@ -21,6 +21,9 @@ Shape = tuple[int, ...]
 # While transformers loads, it takes `tie_weights` out of the class of all models. Two threads at once put back what the
 # other had taken out: no tied weight of this process would ever be tied again, without a word.
 _ALONE = threading.RLock()
+# What transformers and torch stumble over where a configuration is not one of the architecture: an unknown activation
+# is a KeyError, no attention heads are a division by zero, a size that is null is a TypeError.
+_UNFIT = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError)
 
 
 @dataclass(frozen=True)
@@ -75,24 +78,32 @@ def quiet() -> Iterator[None]:
                 logging.enable_progress_bar()
 
 
-def on_meta(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
-    """The architecture without weights or memory. Raises BadInput for options or sizes that do not fit it."""
-    import torch
-
+@contextlib.contextmanager
+def _making(config: PretrainedConfig) -> Iterator[None]:
+    """What goes wrong inside is said of the sizes in ``config``: BadInput. Quiet."""
     try:
-        with quiet(), torch.device("meta"):
-            # A few models make some weights on the CPU whatever the device (XLNet does).
-            return auto.from_config(config, dtype=torch.float32, **options).to("meta")
-    except (ValueError, ImportError, RuntimeError) as error:
+        with quiet():
+            yield
+    except (ImportError, RuntimeError, *_UNFIT) as error:
         what = f"a model of {type(config).__name__} cannot be made: {_first_line(error)}"
         raise BadInput(Problem(WHERE, what)) from error
 
 
-def with_random_weights(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
-    """The architecture in float32 and in eval mode, with weights that depend on torch's seed alone."""
+def on_meta(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
+    """The architecture without weights or memory. Raises BadInput for options or sizes that do not fit it."""
     import torch
 
-    with quiet():
+    with _making(config), torch.device("meta"):
+        # A few models make some weights on the CPU whatever the device (XLNet does).
+        return auto.from_config(config, dtype=torch.float32, **options).to("meta")
+
+
+def with_random_weights(auto: Any, config: PretrainedConfig, **options: Any) -> PreTrainedModel:
+    """The architecture in float32 and in eval mode, with weights that depend on torch's seed alone. Raises BadInput for
+    options or sizes that do not fit it."""
+    import torch
+
+    with _making(config):
         return auto.from_config(config, dtype=torch.float32, **options).eval()
 
 
@@ -121,7 +132,7 @@ def reading(folder: str) -> Iterator[None]:
     except (pickle.UnpicklingError, EOFError, SafetensorError) as error:
         what = f"the weights in {folder} cannot be read: {_first_line(error)}"
         raise BadInput(Problem(WHERE, what, WHOLE)) from error
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+    except (OSError, ImportError, RuntimeError, *_UNFIT) as error:
         raise BadInput(
             Problem(WHERE, f"the model in {folder} cannot be loaded: {_first_line(error)}")
         ) from error
@@ -147,14 +158,33 @@ def read(auto: Any, folder: str, config: PretrainedConfig, options: dict[str, An
 def _looked_for_another_name(model: PreTrainedModel, info: dict[str, Any]) -> bool:
     """Whether nothing of the backbone was found because this head's class calls it otherwise than its architecture
     does: Llama's question answering has ``transformer`` in place of ``model``."""
+    usual = bare_classes(model.config)
+    if model.base_model is model or not usual:
+        return False
+    other = usual[0].base_model_prefix != model.base_model_prefix
+    return other and _backbone_names(model) <= set(info["missing_keys"])
+
+
+def bare_classes(config: PretrainedConfig) -> tuple[type[PreTrainedModel], ...]:
+    """The classes that an architecture has without a head: one, as a rule; none of some."""
     from transformers import AutoModel
 
-    here, kind = model.base_model_prefix, type(model.config)
-    if model.base_model is model or kind not in AutoModel._model_mapping:
-        return False
-    names = {name for name in model.state_dict() if name.startswith(f"{here}.")}
-    usual: Any = AutoModel._model_mapping[kind]
-    return usual.base_model_prefix != here and names <= set(info["missing_keys"])
+    mapping: Any = AutoModel._model_mapping
+    found = mapping.get(type(config), ())
+    return tuple(found) if isinstance(found, (list, tuple)) else (found,)
+
+
+def _backbone_names(model: PreTrainedModel) -> set[str]:
+    """Of the model's weights those that it has whatever its head is."""
+    from transformers import AutoModel
+
+    names, usual = set(model.state_dict()), bare_classes(model.config)
+    if model.base_model is not model:
+        return {name for name in names if name.startswith(f"{model.base_model_prefix}.")}
+    if not usual or isinstance(model, usual):
+        return names
+    # Its backbone's parts lie beside its head, as those of T5 that answers questions or writes text.
+    return names & set(on_meta(AutoModel, model.config).state_dict())
 
 
 def _fill_backbone(
@@ -177,24 +207,21 @@ def _fill_backbone(
 
 def report_of(model: PreTrainedModel, info: dict[str, Any], folder: str) -> LoadReport:
     """What ``info``, transformers' own report, comes to. Raises BadInput for weights that are not the model's."""
-    prefix = f"{model.base_model_prefix}."
+    backbone = _backbone_names(model)
     mismatched = tuple(
         sorted((name, tuple(there), tuple(here)) for name, there, here in info["mismatched_keys"])
     )
     initialised = tuple(sorted({*info["missing_keys"], *(name for name, _, _ in mismatched)}))
     report = LoadReport(
         initialised=initialised,
-        missing=tuple(name for name in initialised if name.startswith(prefix)),
+        missing=tuple(name for name in initialised if name in backbone),
         mismatched=mismatched,
         unexpected=tuple(sorted(info["unexpected_keys"])),
     )
     # Random weights deep inside a pretrained model are never what anyone wants.
-    wrong = [
-        f"{n} {list(there)} instead of {list(here)}" for n, there, here in mismatched if n.startswith(prefix)
-    ]
+    wrong = [f"{n} {list(there)} instead of {list(here)}" for n, there, here in mismatched if n in backbone]
     if wrong:
         raise BadInput(Problem(WHERE, f"weights in {folder} do not fit its config.json: {listing(wrong, 5)}"))
-    backbone = {name for name in model.state_dict() if name.startswith(prefix)}
     if backbone and backbone <= set(report.missing):
         what = (
             f"the weights in {folder} are not those of {type(model).__name__}: they have none of its backbone"
@@ -227,4 +254,6 @@ def accepted_inputs(model: PreTrainedModel) -> set[str]:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    line = (str(error).strip().splitlines() or [""])[0]
+    # That of a KeyError is the key alone.
+    return f"{type(error).__name__}: {line}" if isinstance(error, KeyError) or not line else line

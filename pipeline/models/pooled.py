@@ -100,8 +100,18 @@ def _backbone(config: PooledConfig) -> Any:
     return model
 
 
+def _width(config: PooledConfig) -> int:
+    """The size of the vector that the backbone has for a token."""
+    inner = config.backbone_config
+    if inner.model_type == "reformer":
+        # Its layers are reversible, and both of their halves come out.
+        return 2 * inner.hidden_size
+    # Some OPT models have it other than their layers do.
+    return getattr(inner, "word_embed_proj_dim", inner.hidden_size)
+
+
 def _head(config: PooledConfig) -> nn.Sequential:
-    sizes = [config.backbone_config.hidden_size, *config.head_layers]
+    sizes = [_width(config), *config.head_layers]
     labels: Any = config.num_labels
     layers: list[nn.Module] = []
     for size, following in pairwise(sizes):
@@ -124,7 +134,7 @@ class PooledModel(PreTrainedModel):
         self.backbone = _backbone(config)
         self.pool = None
         if config.pooling == "attention":
-            self.pool = AttentionPooling(config.backbone_config.hidden_size)
+            self.pool = AttentionPooling(_width(config))
         self.head = _head(config)
         self.post_init()
 

@@ -94,7 +94,7 @@ def wrapped(
 
     config: of the architecture. head: ``pooling``, ``head_layers`` and ``head_dropout``. facts: what else is to be
     known of the model (labels, ranges). dropout: that of the head where ``head_dropout`` is None. Raises BadInput for
-    an architecture without a backbone that can be pooled.
+    an architecture without a backbone that can be pooled, or with several.
     """
     code()
     from pipeline.models.pooled import PooledConfig
@@ -102,6 +102,9 @@ def wrapped(
     kinds = [kind for kind in BACKBONES if kind in heads_of(config)]
     if not kinds:
         what = f"{config.model_type} has no backbone whose tokens could be pooled"
+        raise BadInput(Problem("task.pooling", what, "null; or an encoder, a decoder, or T5"))
+    if len(several := loading.bare_classes(config)) > 1:
+        what = f"{config.model_type} has {len(several)} backbones, not all of which have a vector for every token"
         raise BadInput(Problem("task.pooling", what, "null; or an encoder, a decoder, or T5"))
     inner = copy.deepcopy(config)
     without_head(inner)

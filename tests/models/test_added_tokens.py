@@ -1,10 +1,13 @@
 """Words that become tokens: read whole, beginning as what they were, learned by full fine-tuning and by LoRA."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import transformers
+from tokenizers import normalizers
 
 from pipeline import Run
 from pipeline.errors import BadInput
@@ -91,6 +94,65 @@ def test_mistakes(tokens: list[str], said: str, tmp_path: Path):
     with pytest.raises(BadInput, match=r"model\.added_tokens") as raised:
         Checkpoint(checkpoint=folder, added_tokens=tokens).locate()
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("token", ["\u0301", "\u200b"])
+def test_a_word_that_the_tokenizer_does_not_read_is_refused(token: str, tmp_path: Path):
+    folder = families.with_head("bert", "AutoModelForMaskedLM", tmp_path / "checkpoint")
+    tokenizer = families.tokenizer()
+    tokenizer.backend_tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(BadInput, match="nothing that the tokenizer would read") as raised:
+        Checkpoint(checkpoint=folder, added_tokens=["<e1>", token]).locate()
+    assert repr(token) in str(raised.value) and "<e1>" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "tokenizer", "said"),
+    [
+        ({"hidden_size": "big"}, None, "config.json cannot be read"),
+        ({"model_type": "robrta"}, None, "did you mean: roberta"),
+        ({"hidden_act": "geluu"}, None, "cannot be loaded: KeyError: 'geluu'"),
+        ({"architectures": ["logging"]}, None, "the architecture logging is none of transformers'"),
+        ({"architectures": ["BertConfig"]}, None, "the architecture BertConfig is none of transformers'"),
+        ({}, {"tokenizer.json": "{}"}, "the tokenizer in .* cannot be loaded"),
+        ({}, {"tokenizer_config.json": "[]"}, "the tokenizer in .* cannot be loaded"),
+        ({}, {}, "there is no tokenizer in"),
+    ],
+)
+def test_a_broken_checkpoint_is_refused(
+    config: dict[str, Any], tokenizer: dict[str, str] | None, said: str, tmp_path: Path
+):
+    folder = tmp_path / "checkpoint"
+    families.with_head("bert", "AutoModelForMaskedLM", folder)
+    written = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(written | config))
+    if tokenizer is not None:
+        if not tokenizer:
+            for file in folder.glob("tokenizer*"):
+                file.unlink()
+        for name, text in tokenizer.items():
+            (folder / name).write_text(text)
+    with pytest.raises(BadInput, match=said):
+        Checkpoint(checkpoint=str(folder), added_tokens=NEW).locate()
+
+
+def test_weights_of_another_model_are_refused(tmp_path: Path):
+    folder = families.with_head("bert", "AutoModelForMaskedLM", tmp_path / "bert")
+    other = Path(families.with_head("llama", "AutoModelForCausalLM", tmp_path / "llama"))
+    (other / "model.safetensors").rename(Path(folder) / "model.safetensors")
+    with pytest.raises(BadInput, match="are not those of BertForMaskedLM"):
+        Checkpoint(checkpoint=folder, added_tokens=NEW).locate()
+
+
+def test_a_pooled_model_is_refused_by_its_name(tmp_path: Path):
+    folder = families.pretrained("bert", tmp_path / "bert")
+    checkpoint = Checkpoint(checkpoint=folder)
+    head = {"pooling": "mean", "head_layers": [], "head_dropout": None}
+    model, _ = checkpoint.build(folder, ("sequence_classification",), checkpoint.config(folder), pooled=head)
+    model.save_pretrained(tmp_path / "pooled")
+    with pytest.raises(BadInput, match="PooledForSequenceClassification is none of transformers'"):
+        Checkpoint(checkpoint=str(tmp_path / "pooled"), added_tokens=NEW).locate()
 
 
 def test_not_with_a_model_from_scratch():

@@ -98,6 +98,8 @@ def test_too_small_a_vocabulary_is_refused() -> None:
     with pytest.raises(BadInput, match=r"model\.vocab_size: 20 is less than") as raised:
         trained_tokenizer(tokenizers()["byte-level BPE"], TEXTS, 20)
     assert "at least 261" in str(raised.value)
+    with pytest.raises(BadInput, match=r"model\.vocab_size: .* not large enough to contain all chars"):
+        trained_tokenizer(tokenizers()["unigram"], TEXTS, 10)
 
 
 def test_numbers_of_special_tokens_follow_the_vocabulary() -> None:
@@ -146,6 +148,28 @@ def test_wrong_sizes_are_refused() -> None:
     )
     with pytest.raises(ValueError, match=r"sizes and vocab_size only matter with model\.from_scratch=true"):
         Checkpoint(checkpoint="a/b", sizes={"n_layer": 1}, vocab_size=100)
+
+
+@pytest.mark.parametrize(
+    ("family", "sizes"),
+    [
+        ("bert", {"hidden_act": "geluu"}),
+        ("bert", {"num_attention_heads": 0}),
+        ("bert", {"layer_norm_eps": None}),
+        ("bert", {"hidden_size": -8}),
+        ("gpt2", {"n_head": 0}),
+        ("t5", {"num_heads": 0}),
+    ],
+)
+def test_values_that_the_architecture_cannot_be_made_with_are_refused(
+    family: str, sizes: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = families.pretrained(family, tmp_path / family)
+    checkpoint = Checkpoint(checkpoint=folder, from_scratch=True, sizes=sizes)
+    with pytest.raises(BadInput):
+        located = checkpoint.blueprint(checkpoint.locate(), "", list)
+        checkpoint.tokenizer(located.folder)
+        checkpoint.build(located.folder, ["backbone", "text_encoding"], checkpoint.config(located.folder))
 
 
 def test_keys_can_be_typed() -> None:

@@ -2,8 +2,10 @@
 
 import hashlib
 import importlib.util
+import json
 import math
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,33 @@ def test_a_broken_file_is_refused_and_leaves_nothing(
     file.write_bytes(file.read_bytes()[:6000] if broken is None else broken)
     assert f"the GGUF file {file} cannot be read" in problem(file)
     assert not [entry for entry in (tmp_path / "cache" / "gguf").iterdir() if entry.is_dir()]
+
+
+@pytest.mark.parametrize(
+    ("there", "broken"),
+    [
+        # A text that is said to be longer than anything, and a number that is said to be a fraction.
+        (struct.pack("<Q", 10) + b"<|im_end|>", struct.pack("<Q", 10 | 253 << 56) + b"<|im_end|>"),
+        (b"llama.block_count\4\0\0\0\2", b"llama.block_count\6\0\0\0\2"),
+    ],
+    ids=["length", "type"],
+)
+def test_a_file_with_a_wrong_byte_is_refused(there: bytes, broken: bytes, file: Path) -> None:
+    data = file.read_bytes()
+    assert data.count(there) == 1
+    file.write_bytes(data.replace(there, broken))
+    assert f"the GGUF file {file} cannot be read" in problem(file)
+
+
+def test_code_beside_the_file_is_never_run_nor_asked_about(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on the terminal"))
+    written = {"auto_map": {"AutoTokenizer": ["theirs.Theirs", None]}, "tokenizer_class": "Theirs"}
+    (file.parent / "tokenizer_config.json").write_text(json.dumps(written))
+    (file.parent / "theirs.py").write_text(f"open({str(tmp_path / 'exploded')!r}, 'w')\n")
+    assert "contains custom code" in problem(file)
+    assert not (tmp_path / "exploded").exists()
 
 
 def test_without_the_extra_it_says_what_to_install(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

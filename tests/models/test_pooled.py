@@ -201,6 +201,40 @@ def test_a_model_without_a_backbone_of_its_own_is_refused(tmp_path: Path) -> Non
         build(folder, head("mean"))
 
 
+def other_sizes() -> dict[str, Any]:
+    """Architectures whose backbones give vectors of another size than their layers have."""
+    layers: Any = {"hidden_size": 32, "vocab_size": 24, "num_attention_heads": 2, "pad_token_id": 0}
+    opt = transformers.OPTConfig(
+        **layers, word_embed_proj_dim=16, num_hidden_layers=1, ffn_dim=48, do_layer_norm_before=False
+    )
+    reformer = transformers.ReformerConfig(
+        **layers,
+        attention_head_size=16,
+        feed_forward_size=48,
+        attn_layers=["local"],
+        axial_pos_embds=False,
+        max_position_embeddings=64,
+        local_attn_chunk_length=4,
+        is_decoder=False,
+    )
+    return {"opt": opt, "reformer": reformer}
+
+
+@pytest.mark.parametrize(("family", "width"), [("opt", 16), ("reformer", 64)])
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_the_head_is_as_wide_as_what_comes_out(pooling: str, family: str, width: int) -> None:
+    config = pooled_loading.wrapped(other_sizes()[family], head(pooling, 8), FACTS, None)
+    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
+    assert model.head[1].in_features == width
+    assert model(**families.batch()).logits.shape == (4, 2)
+
+
+def test_a_model_with_two_backbones_is_refused() -> None:
+    config = transformers.FunnelConfig(vocab_size=24, block_sizes=[1, 1], d_model=32, n_head=2)
+    with pytest.raises(BadInput, match=r"task\.pooling: funnel has 2 backbones"):
+        pooled_loading.wrapped(config, head("mean"), FACTS, None)
+
+
 @pytest.mark.slow
 def test_the_mean_is_that_of_sentence_transformers(minilm: Path) -> None:
     library = pytest.importorskip("sentence_transformers")
