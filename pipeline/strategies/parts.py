@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
+# XLNet's stands for a word in permutation language modelling (target_mapping), ESM's head tells which residues touch.
+_UNREAD = {"mask_emb", "contact_head"}
+
 
 def head_names(model: PreTrainedModel) -> list[str]:
     """Names of the top-level modules with weights of their own that were added to the backbone for a task.
@@ -84,6 +87,16 @@ def norm_weights(model: nn.Module) -> list[nn.Parameter]:
         if "Norm" in type(module).__name__
         for weight in module.parameters(recurse=False)
     ]
+
+
+def unread_weights(model: nn.Module) -> list[nn.Parameter]:
+    """Weights of a backbone that get no gradient, whatever the task."""
+    unread = [weight for name, weight in model.named_parameters() if _UNREAD & set(name.split("."))]
+    for module in model.modules():
+        # transformers freezes sines (Marian's, RoFormer's) where it makes a model, not where it loads one.
+        if "SinusoidalPositionalEmbedding" in type(module).__name__:
+            unread += module.parameters()
+    return unread
 
 
 def train_heads_and(model: PreTrainedModel, more: Iterable[nn.Parameter]) -> None:
