@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import BadInput, Problem
+
 if TYPE_CHECKING:
     from peft import PeftConfig
     from torch import nn
@@ -22,13 +24,20 @@ _TASK_TYPES = {
 
 
 def wrapped(model: Any, config: PeftConfig) -> nn.Module:
-    """``model`` as PEFT adapts it."""
+    """``model`` as PEFT adapts it. Raises BadInput for what PEFT refuses."""
     from peft import get_peft_model
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Of PEFT's own use of transformers.
         warnings.filterwarnings("ignore", ".*eva initialization used with low_cpu_mem_usage.*")
-        return get_peft_model(model, config)
+        try:
+            return get_peft_model(model, config)
+        except (ValueError, NotImplementedError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            what = f"PEFT cannot adapt {type(model).__name__}: {reason}"
+            raise BadInput(
+                Problem("strategy", what, "other strategy.modules, or another strategy")
+            ) from error
 
 
 def save(model: Any, folder: str) -> Sequence[str]:
