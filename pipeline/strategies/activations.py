@@ -49,7 +49,9 @@ class _Reading:
         inputs = read if not isinstance(read, tuple | list) else read[0]
         found = inputs[mask] if inputs.shape[:-1] == mask.shape else inputs.flatten(0, -2).contiguous()
         if self.passes == 0:
-            self.vectors[name] = max(self.vectors[name], len(found))  # A module may be called by several layers.
+            self.vectors[name] = max(
+                self.vectors[name], len(found)
+            )  # A module may be called by several layers.
         return found
 
     def _settled(self, mask: Tensor) -> Tensor:

@@ -49,8 +49,8 @@ def backbone_parts(model: PreTrainedModel) -> list[nn.Module]:
 
 
 def linear_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
-    """The Linear modules (and GPT-2's transposed ones) by full name, but for those of heads and the one that
-    predicts words, which is as large as the vocabulary."""
+    """The Linear modules (and GPT-2's transposed ones) by full name, but for those of heads, those that no task
+    calls, and the one that predicts words, which is as large as the vocabulary."""
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
@@ -61,6 +61,7 @@ def linear_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear | Conv1D)
         and module is not words
+        and not _UNREAD & set(name.split("."))
         and not f"{name}.".startswith(heads or "\0")
     }
 

@@ -83,7 +83,9 @@ def test_a_module_that_reads_too_little_of_a_batch_is_named(monkeypatch: pytest.
     # Were it not refused, it would never settle.
     monkeypatch.setattr(activations, "MOST", 20)
     strategy = Lora(modules=["query", "dense"], r=12, init="eva")
-    with pytest.raises(BadInput, match=r"12 directions, and bert\.pooler\.dense reads 8 vectors of a batch") as raised:
+    with pytest.raises(
+        BadInput, match=r"12 directions, and bert\.pooler\.dense reads 8 vectors of a batch"
+    ) as raised:
         strategy.start(strategy.adapt(families.classifier("bert")), batches(4))
     assert raised.value.problems[0].allowed == (
         "a smaller strategy.r, a larger trainer.evaluation_batch_size, or strategy.modules without bert.pooler.dense"
@@ -95,14 +97,14 @@ def test_a_module_that_reads_too_little_of_a_batch_is_named(monkeypatch: pytest.
 
 
 def test_a_module_that_is_never_called_is_named() -> None:
-    config = transformers.EsmConfig(
-        **families.BERT, vocab_size=25, pad_token_id=0, mask_token_id=1, max_position_embeddings=66
+    config = transformers.LongformerConfig(
+        **families.BERT, vocab_size=25, pad_token_id=0, attention_window=4, max_position_embeddings=66
     )
-    model = transformers.AutoModelForSequenceClassification.from_config(config)
-    strategy = Lora(modules="all-linear", r=RANK, init="eva")
-    with pytest.raises(BadInput, match=r"esm\.contact_head\.regression reads 0 vectors") as raised:
+    model = transformers.AutoModelForMaskedLM.from_config(config)  # without global attention
+    strategy = Lora(modules=["query_global"], r=RANK, init="eva")
+    with pytest.raises(BadInput, match=r"layer\.0\.attention\.self\.query_global reads 0 vectors") as raised:
         strategy.start(strategy.adapt(model), batches(2))
-    assert raised.value.problems[0].allowed == "strategy.modules without esm.contact_head.regression"
+    assert raised.value.problems[0].allowed.startswith("strategy.modules without longformer.")
 
 
 def test_rows_of_added_tokens_do_not_matter() -> None:

@@ -162,6 +162,8 @@ def test_what_peft_refuses_is_bad_input() -> None:
     config = transformers.MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=4, vocab_size=25)
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config)
-    with pytest.raises(BadInput, match="PEFT cannot adapt MambaForCausalLM: .*'out_proj' is incompatible") as raised:
+    with pytest.raises(
+        BadInput, match=r"PEFT cannot adapt MambaForCausalLM: .*'out_proj' is incompatible"
+    ) as raised:
         Lora(modules="all-linear").adapt(model)
     assert "strategy.modules" in raised.value.problems[0].allowed

@@ -233,8 +233,21 @@ def test_prefixes_where_some_layers_have_no_keys(kind: str, options: dict[str, A
 
 
 def test_prefixes_of_models_whose_keys_are_wider_than_their_values() -> None:
-    low = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
-    sizes = {**SIZES, **low, "num_key_value_heads": 2, "first_k_dense_replace": 2, "n_group": 1, "topk_group": 1}
+    low = {
+        "q_lora_rank": 16,
+        "kv_lora_rank": 16,
+        "qk_rope_head_dim": 8,
+        "qk_nope_head_dim": 8,
+        "v_head_dim": 8,
+    }
+    sizes = {
+        **SIZES,
+        **low,
+        "num_key_value_heads": 2,
+        "first_k_dense_replace": 2,
+        "n_group": 1,
+        "topk_group": 1,
+    }
     model: Any = transformers.AutoModelForCausalLM.from_config(transformers.DeepseekV3Config(**sizes))
     adapted = PREFIX.adapt(model)
     with pytest.raises(BadInput, match=r"other keys and values than the 2 layers of 2 × \d+ numbers"):
@@ -257,7 +270,9 @@ def test_prompts_of_a_model_without_attention() -> None:
 
 
 @pytest.mark.parametrize("strategy", [PREFIX, PROMPT])
-@pytest.mark.parametrize("head", [{"pooling": "mean", "head_layers": []}, {"pooling": None, "head_layers": [8]}])
+@pytest.mark.parametrize(
+    "head", [{"pooling": "mean", "head_layers": []}, {"pooling": None, "head_layers": [8]}]
+)
 def test_models_that_pool(strategy: VirtualTokens, head: dict[str, Any]) -> None:
     facts = {"id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}, "problem_type": None}
     config = pooled_loading.wrapped(families.config("bert"), {**head, "head_dropout": None}, facts, None)
