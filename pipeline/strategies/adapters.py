@@ -73,8 +73,12 @@ class Adapters(Strategy):
 
 
 def last_of_layers(model: "nn.Module") -> list[str]:
-    """The last Linear module of each layer. A layer is an item of a list that is not within another such item (a layer
-    of T5 is itself a list of parts)."""
+    """The last Linear module of each layer with more than one output. A layer is an item of a list that is not within
+    another such item (a layer of T5 is itself a list of parts).
+
+    Raises BadInput where there is none, and where that of a layer belongs to its attention: experts are often no Linear
+    modules, and then nothing ends the feed-forward part.
+    """
     from torch import nn
 
     from pipeline.strategies.parts import linear_modules
@@ -83,11 +87,17 @@ def last_of_layers(model: "nn.Module") -> list[str]:
     lists = [name for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
     outer = [name for name in lists if not any(name.startswith(f"{other}.") for other in lists)]
     last: dict[str, str] = {}
-    for full in linear:
+    for full, module in linear.items():
+        if module.weight.shape[0 if isinstance(module, nn.Linear) else 1] == 1:  # type: ignore[index]
+            continue  # Such a one weighs what others compute, as Qwen2-MoE's of shared experts.
         for name in outer:
             if full.startswith(f"{name}."):
                 last[f"{name}.{full.removeprefix(f'{name}.').partition('.')[0]}"] = full
     if not last:
         what = f"{type(model).__name__} has no layers with Linear modules"
         raise BadInput(Problem("strategy.modules", what, "names of modules to put adapters behind"))
+    for layer, full in last.items():
+        if "attn" in (inner := full.removeprefix(f"{layer}.")) or "attention" in inner:
+            what = f"in {layer} of {type(model).__name__} no Linear module follows the attention"
+            raise BadInput(Problem("strategy.modules", what, "names of modules to put adapters behind"))
     return list(last.values())

@@ -35,7 +35,13 @@ class Full(Strategy):
     unfreeze_every: Literal["epoch"] | Annotated[int, Field(ge=1)] | None = None
 
     def adapt(self, model: "nn.Module") -> "nn.Module":
-        return model.requires_grad_(True)
+        """What no loss depends on stays frozen: several processes would wait for its gradients."""
+        from pipeline.strategies.parts import unread_weights
+
+        model.requires_grad_(True)
+        for weight in unread_weights(model):
+            weight.requires_grad_(False)
+        return model
 
     def factors(self, model: "nn.Module") -> dict[str, float]:
         from pipeline.strategies.depth import depths

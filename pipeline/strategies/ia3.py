@@ -60,7 +60,7 @@ class IA3(Strategy):
 
         if self.modules is not None:
             return self.modules, self.feedforward_modules or []
-        kind = model.config.model_type
+        kind = getattr(model.config, "backbone_config", model.config).model_type
         if kind not in TARGETS or kind not in FORWARD:
             what = f"PEFT has no choice of modules for {kind}, so strategy.modules must name them"
             able = listing(sorted(TARGETS.keys() & FORWARD.keys()))

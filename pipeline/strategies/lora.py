@@ -84,8 +84,11 @@ class Lora(Strategy):
         if self.init == "olora" and any(transposed):
             what = f"the weights of {type(model).__name__} are transposed, which PEFT's olora does not know"
             raise BadInput(Problem("strategy.init", what, "default, pissa"))
+        ranks = self._by_module(model, modules, "rank_pattern")
         if self.init == "eva":
             self._check_widths(modules)
+        if self._decomposes:
+            self._check_sizes(modules, ranks)
         on_meta = any(weight.is_meta for weight in model.parameters())
         config = LoraConfig(
             r=self.r,
@@ -93,7 +96,7 @@ class Lora(Strategy):
             lora_dropout=self.dropout,
             target_modules=sorted(modules),
             modules_to_save=head_names(model),  # type: ignore[arg-type]
-            rank_pattern=self._by_module(model, modules, "rank_pattern"),
+            rank_pattern=ranks,
             alpha_pattern=self._by_module(model, modules, "alpha_pattern"),
             use_rslora=self.use_rslora,
             use_dora=self.use_dora,
@@ -122,6 +125,20 @@ class Lora(Strategy):
         if self.r > widths[narrowest]:
             what = f"eva looks for {self.r} directions, and what {narrowest} reads has {widths[narrowest]}"
             raise BadInput(Problem("strategy.r", what, f"1 to {widths[narrowest]}"))
+
+    def _check_sizes(self, modules: "dict[str, nn.Module]", ranks: Mapping[str, int]) -> None:
+        """A weight has no more singular vectors, or columns in its QR decomposition, than its shorter side is long."""
+        problems = []
+        for where, names in (("strategy.r", modules.keys() - ranks.keys()), ("strategy.rank_pattern", ranks)):
+            sizes = {name: min(modules[name].weight.shape) for name in sorted(names)}  # type: ignore[arg-type]
+            wrong = [name for name, size in sizes.items() if ranks.get(name, self.r) > size]
+            if wrong:
+                first = min(wrong, key=sizes.__getitem__)
+                rank, most = ranks.get(first, self.r), sizes[first]
+                what = f"{self.init} takes {rank} directions of each weight, and that of {first} has {most}"
+                problems.append(Problem(where, what, f"1 to {most}"))
+        if problems:
+            raise BadInput(problems)
 
     @property
     def looks_at(self) -> int:

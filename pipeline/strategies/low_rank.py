@@ -16,7 +16,6 @@ import torch
 from peft.tuners.lora.layer import Linear as PeftLinear
 from torch import nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,10 +82,18 @@ class _Updated(torch.autograd.Function):
             x, weight, a, b = (tensor.to(dtype) for tensor in (x, weight, a, b))
             bias, dropped = (None if tensor is None else tensor.to(dtype) for tensor in (bias, dropped))
         with torch.autocast(kind, enabled=False):
-            read = (x if dropped is None else dropped).reshape(-1, x.shape[-1])
+            own = x.reshape(-1, x.shape[-1])
+            read = own if dropped is None else dropped.reshape(own.shape)
             inner = a @ read.T
-            out = functional.linear(x, weight, bias)
-            out.view(-1, out.shape[-1]).addmm_(inner.T, b.T, alpha=scaling)
+            # What a function of autograd gives out may be changed in place (DeBERTa does) only if it is no view, as
+            # functional.linear of three dimensions is.
+            out = x.new_empty((*x.shape[:-1], weight.shape[0]))
+            flat = out.view(-1, weight.shape[0])
+            if bias is None:
+                torch.mm(own, weight.T, out=flat)
+            else:
+                torch.addmm(bias, own, weight.T, out=flat)
+            flat.addmm_(inner.T, b.T, alpha=scaling)
         ctx.save_for_backward(read, inner, weight, a, b)
         ctx.scaling, ctx.is_dropped, ctx.shape = scaling, dropped is not None, x.shape
         return out

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
+# XLNet's stands for a word in permutation language modelling (target_mapping), ESM's head tells which residues touch.
+_UNREAD = {"mask_emb", "contact_head"}
+
 
 def head_names(model: PreTrainedModel) -> list[str]:
     """Names of the top-level modules with weights of their own that were added to the backbone for a task.
@@ -46,8 +49,8 @@ def backbone_parts(model: PreTrainedModel) -> list[nn.Module]:
 
 
 def linear_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
-    """The Linear modules (and GPT-2's transposed ones) by full name, but for those of heads and the one that
-    predicts words, which is as large as the vocabulary."""
+    """The Linear modules (and GPT-2's transposed ones) by full name, but for those of heads, those that no task
+    calls, and the one that predicts words, which is as large as the vocabulary."""
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
@@ -58,6 +61,7 @@ def linear_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear | Conv1D)
         and module is not words
+        and not _UNREAD & set(name.split("."))
         and not f"{name}.".startswith(heads or "\0")
     }
 
@@ -84,6 +88,16 @@ def norm_weights(model: nn.Module) -> list[nn.Parameter]:
         if "Norm" in type(module).__name__
         for weight in module.parameters(recurse=False)
     ]
+
+
+def unread_weights(model: nn.Module) -> list[nn.Parameter]:
+    """Weights of a backbone that get no gradient, whatever the task."""
+    unread = [weight for name, weight in model.named_parameters() if _UNREAD & set(name.split("."))]
+    for module in model.modules():
+        # transformers freezes sines (Marian's, RoFormer's) where it makes a model, not where it loads one.
+        if "SinusoidalPositionalEmbedding" in type(module).__name__:
+            unread += module.parameters()
+    return unread
 
 
 def train_heads_and(model: PreTrainedModel, more: Iterable[nn.Parameter]) -> None:

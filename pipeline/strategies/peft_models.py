@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import BadInput, Problem
+
 if TYPE_CHECKING:
     from peft import PeftConfig
     from torch import nn
@@ -22,13 +24,26 @@ _TASK_TYPES = {
 
 
 def wrapped(model: Any, config: PeftConfig) -> nn.Module:
-    """``model`` as PEFT adapts it."""
+    """``model`` as PEFT adapts it. Raises BadInput for what PEFT refuses."""
     from peft import get_peft_model
+
+    from pipeline.strategies.parts import unread_weights
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Of PEFT's own use of transformers.
         warnings.filterwarnings("ignore", ".*eva initialization used with low_cpu_mem_usage.*")
-        return get_peft_model(model, config)
+        try:
+            adapted = get_peft_model(model, config)
+        except (ValueError, NotImplementedError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            what = f"PEFT cannot adapt {type(model).__name__}: {reason}"
+            raise BadInput(
+                Problem("strategy", what, "other strategy.modules, or another strategy")
+            ) from error
+    # PEFT goes by the ends of names, and takes ESM's contact_head for a trained head where one is called head.
+    for weight in unread_weights(adapted):
+        weight.requires_grad_(False)
+    return adapted
 
 
 def save(model: Any, folder: str) -> Sequence[str]:

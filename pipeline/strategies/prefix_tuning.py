@@ -12,6 +12,8 @@ from pipeline.strategies.virtual_tokens import VirtualTokens
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_OTHERS = "strategy=lora, strategy=adapters or strategy=ia3"
+
 
 @component
 class PrefixTuning(VirtualTokens):
@@ -43,7 +45,10 @@ class PrefixTuning(VirtualTokens):
         # An encoder–decoder takes those of its decoder, whose masks are made for them where it writes.
         if _of_two_halves(model) != (kind == "SEQ_2_SEQ_LM") or not any(map(_takes_past, takers)):
             what = f"{type(model).__name__} takes no keys and values from outside"
-            raise BadInput(Problem("strategy", what, "strategy=lora, strategy=adapters or strategy=ia3"))
+            raise BadInput(Problem("strategy", what, _OTHERS))
+        if not _attends_everywhere(model):
+            what = f"{type(model).__name__} has layers that remember something else than keys and values"
+            raise BadInput(Problem("strategy", what, _OTHERS))
         config = PrefixTuningConfig(
             task_type=kind,
             num_virtual_tokens=self.tokens,
@@ -58,13 +63,23 @@ class PrefixTuning(VirtualTokens):
 
     def start(self, model: Any, batches: "Sequence[Mapping[str, Tensor]]") -> None:
         """Keys and values of real words, where random ones would take the attention from all that the model knows of
-        (Li and Liang 2021, section 7.4). Not of encoder–decoders: there PEFT gives two layers the same ones to read."""
+        (Li and Liang 2021, section 7.4). Not of encoder–decoders: there PEFT gives two layers the same ones to read.
+
+        Raises BadInput where the model's own are of other sizes than those that PEFT learns.
+        """
         import torch
 
         plain = model.get_base_model()
         if not self.looks_at or _of_two_halves(plain):
             return
         layers = _keys_and_values(plain, self.text(batches)[None])
+        config = model.active_peft_config
+        width = config.token_dim // config.num_attention_heads
+        expected = (1, config.num_attention_heads, self.tokens, width)
+        if len(layers) != config.num_layers or any(p.shape != expected for pair in layers for p in pair):
+            what = f"{type(plain).__name__} has other keys and values than the {config.num_layers} layers of "
+            what += f"{config.num_attention_heads} × {width} numbers that PEFT learns"
+            raise BadInput(Problem("strategy", what, _OTHERS))
         # PEFT's order: of a token the key and the value of each layer, heads side by side.
         made = torch.stack([part[0].transpose(0, 1) for layer in layers for part in layer], dim=1)
         for encoder in model.prompt_encoder.values():
@@ -94,6 +109,15 @@ def _of_two_halves(model: Any) -> bool:
     import transformers
 
     return type(model.config) in transformers.AutoModelForSeq2SeqLM._model_mapping
+
+
+def _attends_everywhere(model: Any) -> bool:
+    """Whether all layers remember keys and values and nothing else: Jamba's, Qwen3-Next's and LFM2's do not."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import LinearAttentionCacheLayerMixin
+
+    layers = DynamicCache(config=model.config).layers
+    return not any(isinstance(layer, LinearAttentionCacheLayerMixin) for layer in layers)
 
 
 def _takes_past(model: "nn.Module") -> bool:

@@ -39,7 +39,8 @@ class PromptTuning(VirtualTokens):
             task_type=kind,
             num_virtual_tokens=self.tokens,
             token_dim=model.get_input_embeddings().embedding_dim,
-            num_attention_heads=model.config.num_attention_heads,  # which PEFT asks for, though not for prompts
+            # PEFT asks for these, though not for prompts, and Mamba has none.
+            num_attention_heads=getattr(model.config, "num_attention_heads", 1),
             prompt_tuning_init="RANDOM" if self.init == "random" else "SAMPLE_VOCAB",
             num_transformer_submodules=1,  # An encoder–decoder's are in front of what its encoder reads.
         )

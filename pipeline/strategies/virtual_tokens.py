@@ -39,9 +39,14 @@ class VirtualTokens(Strategy):
             yield Problem("task.packing", what, "task.packing=false")
 
     def task_type(self, model: "nn.Module") -> str:
-        """PEFT's name of the model's task. Raises BadInput where it has none."""
+        """PEFT's name of the model's task. Raises BadInput where it has none, and for a pooled model."""
         from pipeline.strategies import peft_models
 
+        # Of pipeline.models.pooled, which pools what its backbone makes of the inputs that it knows of.
+        if hasattr(model, "features") and hasattr(model, "classify"):
+            what = "PEFT puts no learned tokens in front of a model that pools"
+            allowed = "null and task.head_layers=[], or strategy=lora or adapters"
+            raise BadInput(Problem("task.pooling", what, allowed))
         kind = peft_models.task_type(model)
         if kind is None:
             what = f"PEFT puts no learned tokens in front of what {type(model).__name__} reads"

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import Command, manifest_of, only_run
+from tests.models import families
 
 # Without dropout nothing differs between processes but the order of sums.
 KEYS = [
@@ -66,3 +67,13 @@ def test_accumulation_and_processes_change_nothing(
     assert (
         json.loads((only_run(folders["two processes"]) / "manifest.json").read_text())["state"] == "finished"
     )
+
+
+@pytest.mark.slow
+def test_processes_do_not_wait_for_weights_that_no_loss_depends_on(
+    small: list[str], command: Command, tmp_path: Path
+) -> None:
+    xlnet = families.pretrained("xlnet", tmp_path / "xlnet")
+    keys = [f"model.checkpoint={xlnet}", "strategy=full", "trainer.batch_size=8", "data.audit=warn"]
+    done = command("train", *small, *keys, *TWO)
+    assert done.returncode == 0, done.stderr

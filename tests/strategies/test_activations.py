@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from sklearn.decomposition import PCA
 
 from pipeline.errors import BadInput
@@ -76,6 +77,50 @@ def test_what_a_batch_cannot_show_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(BadInput, match="have not settled after 2 batches"):
         strategy = Lora(modules=["query"], r=RANK, init="eva")
         strategy.start(strategy.adapt(families.classifier("bert")), batches(2))
+
+
+def test_a_module_that_reads_too_little_of_a_batch_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Were it not refused, it would never settle.
+    monkeypatch.setattr(activations, "MOST", 20)
+    strategy = Lora(modules=["query", "dense"], r=12, init="eva")
+    with pytest.raises(
+        BadInput, match=r"12 directions, and bert\.pooler\.dense reads 8 vectors of a batch"
+    ) as raised:
+        strategy.start(strategy.adapt(families.classifier("bert")), batches(4))
+    assert raised.value.problems[0].allowed == (
+        "a smaller strategy.r, a larger trainer.evaluation_batch_size, or strategy.modules without bert.pooler.dense"
+    )
+    strategy = Lora(modules=["query", "dense"], r=8, init="eva")
+    with pytest.raises(BadInput, match="have not settled"):
+        # What a later batch lacks is counted by the passes that it takes.
+        strategy.start(strategy.adapt(families.classifier("bert")), [*batches(1), *batches(9, rows=7)])
+
+
+def test_a_module_that_is_never_called_is_named() -> None:
+    config = transformers.LongformerConfig(
+        **families.BERT, vocab_size=25, pad_token_id=0, attention_window=4, max_position_embeddings=66
+    )
+    model = transformers.AutoModelForMaskedLM.from_config(config)  # without global attention
+    strategy = Lora(modules=["query_global"], r=RANK, init="eva")
+    with pytest.raises(BadInput, match=r"layer\.0\.attention\.self\.query_global reads 0 vectors") as raised:
+        strategy.start(strategy.adapt(model), batches(2))
+    assert raised.value.problems[0].allowed.startswith("strategy.modules without longformer.")
+
+
+def test_rows_of_added_tokens_do_not_matter() -> None:
+    """However long the texts of a batch are, and with fewer of them than directions."""
+    found = []
+    for added in ([], [5, 6]):
+        model: Any = families.classifier("bert")
+        model.config.added_token_ids = added
+        strategy = Lora(modules=["query"], r=9, init="eva")
+        adapted = strategy.adapt(model)
+        short = [{name: value[:, :9] for name, value in batch.items()} for batch in batches(2)]
+        strategy.start(adapted, [*batches(2), *short])
+        found.append({n: w for n, w in adapted.named_parameters() if ".lora_A." in n})
+    assert found[0] and found[0].keys() == found[1].keys()
+    for name, expected in found[0].items():
+        torch.testing.assert_close(found[1][name], expected)
 
 
 def test_ranks_are_equal_and_only_weights_that_are_taken_apart_exclude_dora() -> None:

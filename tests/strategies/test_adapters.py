@@ -104,3 +104,36 @@ def test_adapters_of_another_size_do_not_load(tmp_path: Path) -> None:
 def test_modules_that_are_none_are_named() -> None:
     with pytest.raises(BadInput, match="'outptu' is no Linear module of BertForSequenceClassification"):
         Adapters(modules=["outptu"]).adapt(families.classifier("bert"))
+
+
+EXPERTS: dict[str, Any] = {**families.DECODER, "vocab_size": 24, "num_experts_per_tok": 1, "pad_token_id": 0}
+
+
+def test_a_gate_with_one_output_does_not_end_a_layer() -> None:
+    sizes = {"num_experts": 2, "moe_intermediate_size": 16, "shared_expert_intermediate_size": 16}
+    with torch.device("meta"):
+        config = transformers.Qwen2MoeConfig(**EXPERTS, **sizes)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    assert any(name.endswith("shared_expert_gate") for name, _ in model.named_modules())
+    assert last_of_layers(model) == [f"model.layers.{n}.mlp.shared_expert.down_proj" for n in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("MixtralConfig", {"num_local_experts": 2}),
+        ("OlmoeConfig", {"num_experts": 2}),
+        ("GptOssConfig", {"num_local_experts": 2, "head_dim": 16}),
+    ],
+)
+def test_experts_that_are_no_linear_modules_are_no_place(kind: str, options: dict[str, Any]) -> None:
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(
+            getattr(transformers, kind)(**EXPERTS, **options)
+        )
+    with pytest.raises(
+        BadInput, match=r"in model\.layers\.0 of .* no Linear module follows the attention"
+    ) as raised:
+        Adapters().adapt(model)
+    assert raised.value.problems[0].where == "strategy.modules"
+    Adapters(modules=["o_proj"]).adapt(model)

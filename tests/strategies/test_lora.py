@@ -156,3 +156,14 @@ def test_a_name_that_the_head_has_too_means_the_backbone() -> None:
 def test_a_rank_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         Lora(modules=["query"], r=0)
+
+
+def test_what_peft_refuses_is_bad_input() -> None:
+    config = transformers.MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=4, vocab_size=25)
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    with pytest.raises(
+        BadInput, match=r"PEFT cannot adapt MambaForCausalLM: .*'out_proj' is incompatible"
+    ) as raised:
+        Lora(modules="all-linear").adapt(model)
+    assert "strategy.modules" in raised.value.problems[0].allowed

@@ -103,6 +103,30 @@ def test_transposed_weights_have_no_olora() -> None:
         Lora(modules=["c_attn"], init="olora").adapt(families.classifier("gpt2"))
 
 
+@pytest.mark.parametrize("init", ["pissa", "olora"])
+@pytest.mark.parametrize("on_meta", [False, True])
+def test_a_weight_has_no_more_directions_than_its_shorter_side(init: Any, on_meta: bool) -> None:
+    def problems(family: str = "bert", **options: Any) -> list[tuple[str, str, str]]:
+        model = families.classifier(family)
+        with pytest.raises(BadInput) as raised:
+            Lora(init=init, **options).adapt(model.to("meta") if on_meta else model)  # type: ignore[arg-type]
+        return [(found.where, found.what, found.allowed) for found in raised.value.problems]
+
+    # Keys and values of a Llama with one head of them are 16 wide.
+    ((where, what, allowed),) = problems("llama", modules=["q_proj", "v_proj"], r=20)
+    assert (where, allowed) == ("strategy.r", "1 to 16")
+    assert what == (
+        f"{init} takes 20 directions of each weight, and that of model.layers.0.self_attn.v_proj has 16"
+    )
+    ((where, what, allowed),) = problems(modules=["query", "value"], r=4, rank_pattern={"value": 33})
+    assert (where, allowed) == ("strategy.rank_pattern", "1 to 32") and "takes 33 directions" in what
+    assert len(problems(modules=["query", "value"], r=40, rank_pattern={"value": 33})) == 2
+    if init == "pissa":
+        ((where, what, _),) = problems("gpt2", modules=["c_attn"], r=33)
+        assert where == "strategy.r" and "c_attn has 32" in what
+    Lora(init=init, modules=["q_proj"], r=32).adapt(families.classifier("llama"))
+
+
 def test_dora_is_not_decomposed() -> None:
     with pytest.raises(ValueError, match="use_dora: true does not go together with init: pissa"):
         Lora(modules=["query"], use_dora=True, init="pissa")

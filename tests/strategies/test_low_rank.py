@@ -6,10 +6,12 @@ from typing import Any
 import peft
 import pytest
 import torch
+import transformers
 from peft.tuners.lora.layer import Linear as PeftLinear
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from pipeline.strategies.lora import Lora
 from pipeline.strategies.low_rank import LowRankLinear, fuse
 from pipeline.training.frozen_weights import Lowered
 from pipeline.training.quick_dropout import QuickDropout
@@ -61,6 +63,36 @@ def test_loss_and_gradients_are_those_of_peft(family: str, dropout: float, quick
     assert found.keys() == expected.keys()
     for name, gradient in found.items():
         assert (gradient - expected[name]).norm() <= 1e-4 * expected[name].norm() + 1e-7, name
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("DebertaConfig", {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}),
+        ("LongformerConfig", {"attention_window": 4, "max_position_embeddings": 66}),
+    ],
+)
+def test_what_comes_out_may_be_changed_in_place(kind: str, options: dict[str, Any]) -> None:
+    """These two divide what their projections give by a number where it lies."""
+    sizes = {**families.BERT, "vocab_size": len(families.VOCABULARY), "pad_token_id": families.PAD}
+    config = getattr(transformers, kind)(**sizes, **options)
+    torch.manual_seed(0)
+    model = transformers.AutoModelForSequenceClassification.from_config(config)
+    found = {}
+    for fused in (False, True):
+        torch.manual_seed(0)
+        adapted = Lora(modules="all-linear", fused=fused).adapt(copy.deepcopy(model)).eval()
+        assert bool(fused_modules(adapted)) is fused
+        with torch.no_grad():
+            for name, weight in adapted.named_parameters():
+                if "lora_B" in name:
+                    weight.normal_(std=0.1)
+        adapted(**families.batch()).logits.square().sum().backward()
+        found[fused] = {name: weight.grad for name, weight in adapted.named_parameters()}
+    for name, expected in found[False].items():
+        # Longformer's projections for global attention are not called without it.
+        if expected is not None:
+            torch.testing.assert_close(found[True][name], expected, atol=1e-5, rtol=1e-4, msg=name)
 
 
 def test_under_autocast_the_numbers_are_those_of_peft_with_frozen_weights_in_16_bits() -> None:

@@ -11,6 +11,7 @@ import torch
 import transformers
 
 from pipeline.errors import BadInput
+from pipeline.models import pooled_loading
 from pipeline.models.heads import AUTO_CLASSES
 from pipeline.strategies.base import trained_keys
 from pipeline.strategies.prefix_tuning import PrefixTuning
@@ -208,3 +209,75 @@ def test_heads_that_peft_has_no_name_for(strategy: VirtualTokens) -> None:
     ):
         strategy.adapt(model_of("bert", "multiple_choice"))
     assert "multiple_choice" not in (strategy.heads or ())
+
+
+SIZES: dict[str, Any] = {**families.DECODER, "vocab_size": len(families.VOCABULARY), "pad_token_id": 0}
+EXPERTS = {"num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 16}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JambaConfig", {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False}),
+        ("Qwen3NextConfig", EXPERTS),
+        ("Lfm2Config", {"layer_types": ["conv", "full_attention"]}),
+        ("FalconH1Config", {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_n_groups": 1}),
+    ],
+)
+def test_prefixes_where_some_layers_have_no_keys(kind: str, options: dict[str, Any]) -> None:
+    with torch.device("meta"):
+        config = getattr(transformers, kind)(**SIZES, **options)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    with pytest.raises(BadInput, match="layers that remember something else than keys and values"):
+        PREFIX.adapt(model)
+
+
+def test_prefixes_of_models_whose_keys_are_wider_than_their_values() -> None:
+    low = {
+        "q_lora_rank": 16,
+        "kv_lora_rank": 16,
+        "qk_rope_head_dim": 8,
+        "qk_nope_head_dim": 8,
+        "v_head_dim": 8,
+    }
+    sizes = {
+        **SIZES,
+        **low,
+        "num_key_value_heads": 2,
+        "first_k_dense_replace": 2,
+        "n_group": 1,
+        "topk_group": 1,
+    }
+    model: Any = transformers.AutoModelForCausalLM.from_config(transformers.DeepseekV3Config(**sizes))
+    adapted = PREFIX.adapt(model)
+    with pytest.raises(BadInput, match=r"other keys and values than the 2 layers of 2 × \d+ numbers"):
+        PREFIX.start(adapted, [{"input_ids": TEXT}])
+
+
+def test_what_peft_refuses_is_no_crash() -> None:
+    config = transformers.MptConfig(vocab_size=25, d_model=32, n_heads=2, n_layers=2)
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    with pytest.raises(BadInput, match="PEFT cannot adapt MptForCausalLM: "):
+        PREFIX.adapt(model)
+
+
+def test_prompts_of_a_model_without_attention() -> None:
+    config = transformers.MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=4, vocab_size=25)
+    model: Any = PROMPT.adapt(transformers.AutoModelForCausalLM.from_config(config))
+    inputs = families.batch()
+    assert first(model, inputs).shape == (4, 3 + inputs["input_ids"].shape[1], 25)
+
+
+@pytest.mark.parametrize("strategy", [PREFIX, PROMPT])
+@pytest.mark.parametrize(
+    "head", [{"pooling": "mean", "head_layers": []}, {"pooling": None, "head_layers": [8]}]
+)
+def test_models_that_pool(strategy: VirtualTokens, head: dict[str, Any]) -> None:
+    facts = {"id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}, "problem_type": None}
+    config = pooled_loading.wrapped(families.config("bert"), {**head, "head_dropout": None}, facts, None)
+    with torch.device("meta"):
+        model = transformers.AutoModelForSequenceClassification.from_config(config)
+    with pytest.raises(BadInput, match="in front of a model that pools") as raised:
+        strategy.adapt(model)
+    assert raised.value.problems[0].where == "task.pooling"
