@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Changes when prepared data of older versions must not be read any more.
 _FORMAT = 4
 # The same of what is counted of the model, and said of it by the strategy.
-_COUNTS_FORMAT = 2
+_COUNTS_FORMAT = 3
 
 HoldOut = Literal["as_trained", "if_none", "never"]
 

@@ -23,7 +23,10 @@ BASE = "base"
 
 
 def problems(trained: Trained) -> Iterator[Problem]:
-    """A strategy that has none."""
+    """A strategy that has none, or one whose adapter is for other weights than the base's."""
+    if trained.spec.strategy.quantises:
+        what = "its adapter is for quantised weights, which the base does not have"
+        yield Problem("format", what, "format=merged")
     if not (_adapter(trained) / _CONFIG).is_file():
         what = f"strategy={trained.spec.choices['strategy']} leaves no adapter that PEFT loads"
         whole = trained.spec.strategy.mergeable
@@ -68,8 +71,8 @@ def _adapter(trained: Trained) -> Path:
 
 def hub_id(trained: Trained) -> str | None:
     """The base's name on a hub; None where others cannot load it from there."""
-    if trained.spec.model.added_tokens:
-        return None  # What is there does not have them.
+    if trained.spec.model.added_tokens or trained.spec.model.from_scratch:
+        return None  # What is there does not have them, or has other weights.
     name = trained.spec.model.checkpoint
     return name if trained.prepared["checkpoint"].get("commit") and not name.endswith(".gguf") else None
 

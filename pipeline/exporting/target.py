@@ -10,14 +10,21 @@ from pipeline.errors import BadInput, Problem
 
 
 def check_target(output: str | None) -> Path:
-    """The folder to write. Raises BadInput where nothing says which, or something lies there already."""
+    """The folder to write, without links or dots in its name. Raises BadInput where nothing says which, where something
+    lies there already, or where no folder can be put in its place."""
     if not output:
         raise BadInput(Problem("output", "where to?", "a folder: output=exported"))
-    target = Path(output).expanduser().absolute()
+    try:
+        target = Path(output).expanduser().resolve()
+    except (RuntimeError, OSError) as error:  # No such user; links that lead to each other.
+        raise BadInput(Problem("output", f"{output} is no path: {error}", "a new folder")) from error
     if target.is_dir() and any(target.iterdir()):
         raise BadInput(Problem("output", f"{output} is not empty", "a new folder, or an empty one"))
     if target.exists() and not target.is_dir():
         raise BadInput(Problem("output", f"{output} is a file", "a new folder, or an empty one"))
+    if target.is_mount():
+        what = f"{output} is where a file system is mounted, which nothing can be put in place of"
+        raise BadInput(Problem("output", what, "a folder inside of it"))
     return target
 
 

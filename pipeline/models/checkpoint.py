@@ -200,13 +200,13 @@ class Checkpoint:
         facts: what the model's configuration is to say besides (labels, ranges). pooled: the head of a pooled model
         (see :func:`pipeline.models.pooled_loading.wrapped`), in place of the one that transformers would put there.
 
-        On the meta device (``meta``) it has neither weights nor memory, and the report is empty. Seed torch
+        On the meta device (``meta``) it has neither weights nor memory; what is new in it is the same. Seed torch
         before: newly initialised weights depend on nothing else. Raises BadInput for a model that has no such
         class, or weights that are missing, broken or pickled code.
         """
         import transformers
 
-        from pipeline.models import loading, pooled_loading
+        from pipeline.models import loading, new_weights, pooled_loading
 
         source, own = copy.deepcopy(config), pooled_loading.own_head(config)
         if pooled is not None:
@@ -219,18 +219,20 @@ class Checkpoint:
         if getattr(architecture, "pad_token_id", None) in (None, -1):
             architecture.pad_token_id = self.tokenizer(folder).pad_token_id
         options = {} if self.attention is None else {"attn_implementation": self.attention}
-        if meta:
-            return self._named(loading.on_meta(auto, config, **options)), loading.LoadReport()
+        empty = loading.on_meta(auto, config, **options) if meta else None
+        if self.from_scratch and empty is not None:
+            return self._named(empty), loading.LoadReport()
         if self.from_scratch:
             return self._named(loading.with_random_weights(auto, config, **options)), loading.LoadReport(
                 notes=("all are random (model.from_scratch)",)
             )
         check_weights(folder)
+        options |= loading.ON_META if meta else {}
         if pooled_loading.same_head(own, pooled):
             model, report = loading.with_weights(auto, folder, config, **options)
         else:
             model, report = pooled_loading.filled(auto, folder, source, config, **options)
-        return self._named(model), report
+        return self._named(new_weights.marked(model if empty is None else empty, report.initialised)), report
 
     def _named(self, model: "PreTrainedModel") -> "PreTrainedModel":
         # What is saved of the model says where it came from, rather than where that lay on this machine.

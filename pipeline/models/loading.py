@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadInput, Problem, listing
 from pipeline.models.origin import WHERE
-from pipeline.models.weights import WHOLE
+from pipeline.models.weights import WHOLE, named_weights
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
 Shape = tuple[int, ...]
+# The option by which a model is loaded without memory.
+ON_META = {"device_map": "meta"}
 # While transformers loads, it takes `tie_weights` out of the class of all models. Two threads at once put back what the
 # other had taken out: no tied weight of this process would ever be tied again, without a word.
 _ALONE = threading.RLock()
@@ -139,11 +141,18 @@ def reading(folder: str) -> Iterator[None]:
 
 
 def read(auto: Any, folder: str, config: PretrainedConfig, options: dict[str, Any]) -> Any:
-    """A model, and what transformers says of its loading."""
+    """A model, and what transformers says of its loading: of ``ON_META`` the same, from names and shapes alone."""
     import torch
+    from transformers.models.auto.auto_factory import _get_model_class
 
-    return auto.from_pretrained(
-        folder,
+    kind: Any = auto
+    source: str | None = folder
+    if ON_META.items() <= options.items():
+        # Without a folder, which an Auto class wants.
+        kind, source = _get_model_class(config, auto._model_mapping), None
+        options = {**options, "state_dict": named_weights(folder)}
+    return kind.from_pretrained(
+        source,
         config=config,
         dtype=torch.float32,
         output_loading_info=True,

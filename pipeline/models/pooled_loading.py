@@ -145,7 +145,8 @@ def _filled(
     """The model, and what transformers says of its loading."""
     import torch
 
-    empty = loading.on_meta(auto, config, **options)
+    plain = {name: value for name, value in options.items() if name not in loading.ON_META}
+    empty = loading.on_meta(auto, config, **plain)
     places = set(empty.state_dict())
     prefix = "" if empty.base_model is empty else f"{empty.base_model_prefix}."
     weights, found = _backbone(folder, source, options)

@@ -1,10 +1,16 @@
 """Whether a checkpoint's weights are there and whole, without reading them: before a run is made of them."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import BadInput, Problem, listing
 from pipeline.models.origin import OLD_WEIGHTS, WEIGHTS, WHERE, has_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _INDEX = "model.safetensors.index.json"
 WHOLE = "whole safetensors files, or torch files that hold nothing but tensors"
@@ -33,6 +39,24 @@ def check_weights(folder: str) -> None:
             except (SafetensorError, OSError) as error:
                 what = f"the weights in {folder} cannot be read: {file.name}: {error}"
                 raise BadInput(Problem(WHERE, what, WHOLE)) from error
+
+
+def named_weights(folder: str) -> dict[str, Tensor]:
+    """The weights in ``folder`` by name, on the meta device: of safetensors files only the headers are read.
+
+    Raises OSError, or what safetensors and pickle raise, for files that cannot be read.
+    """
+    from transformers.modeling_utils import load_state_dict
+
+    path = Path(folder)
+    whole, parts = path / "model.safetensors", sorted(_parts(path))
+    files = [whole] if whole.is_file() else [path / name for name in parts]
+    files = files or sorted(path.glob(WEIGHTS[0])) or sorted(path.glob(OLD_WEIGHTS[0]))
+    return {
+        name: weight
+        for file in files
+        for name, weight in load_state_dict(str(file), map_location="meta").items()
+    }
 
 
 def _parts(folder: Path) -> set[str]:

@@ -53,6 +53,9 @@ class Strategy:
     # Whether it works on weights that are cut over processes (hardware.sharding).
     shardable: ClassVar[bool] = True
 
+    # Whether what it adds is trained on other weights than the checkpoint's, which come of quantising these.
+    quantises: ClassVar[bool] = False
+
     # Whether what is tuned folds into the weights. Where it does not, a run's model/ holds two folders: base, what
     # `merge` gives, and adapter, what `save` writes and `load` puts on it.
     mergeable: ClassVar[bool] = True

@@ -35,7 +35,7 @@ class IA3(Strategy):
         from transformers.pytorch_utils import Conv1D
 
         from pipeline.strategies import peft_models
-        from pipeline.strategies.parts import head_names
+        from pipeline.strategies.parts import whole_modules
         from pipeline.strategies.targets import chosen
 
         names, forward_names = self._names(model)
@@ -47,7 +47,7 @@ class IA3(Strategy):
         config = IA3Config(
             target_modules=sorted(modules),
             feedforward_modules=sorted(forward),
-            modules_to_save=head_names(model),  # type: ignore[arg-type]
+            modules_to_save=whole_modules(model),  # type: ignore[arg-type]
             fan_in_fan_out=all(isinstance(module, Conv1D) for module in modules.values()),
         )
         return peft_models.wrapped(model, config)

@@ -24,7 +24,8 @@ class Lora(Strategy):
     """Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685) by PEFT.
 
     Each chosen module's output gets ``(alpha / r) * B A x`` added, of which only A and B are trained. What
-    lies outside the backbone is new or belongs to the task: it is trained in full and saved with the adapter.
+    lies outside the backbone is new or belongs to the task: it is trained in full and saved with the adapter, and so is
+    what the checkpoint does not have.
     """
 
     # Its steps are cheaper and move less.
@@ -76,7 +77,7 @@ class Lora(Strategy):
         from transformers.pytorch_utils import Conv1D
 
         from pipeline.strategies import decomposed, low_rank, peft_models
-        from pipeline.strategies.parts import added_rows, head_names
+        from pipeline.strategies.parts import added_rows, whole_modules
         from pipeline.strategies.targets import chosen
 
         modules = chosen(model, self.modules)
@@ -95,7 +96,7 @@ class Lora(Strategy):
             lora_alpha=self.alpha,  # type: ignore[arg-type]
             lora_dropout=self.dropout,
             target_modules=sorted(modules),
-            modules_to_save=head_names(model),  # type: ignore[arg-type]
+            modules_to_save=whole_modules(model),  # type: ignore[arg-type]
             rank_pattern=ranks,
             alpha_pattern=self._by_module(model, modules, "alpha_pattern"),
             use_rslora=self.use_rslora,

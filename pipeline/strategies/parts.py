@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from pipeline.errors import BadInput, Problem, listing
+from pipeline.models.new_weights import new_weights
+
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
@@ -31,6 +34,41 @@ def head_names(model: PreTrainedModel) -> list[str]:
     ]
 
 
+def whole_modules(model: PreTrainedModel) -> list[str]:
+    """Full names of the modules that are trained in full whatever is done to the backbone: heads, and those that the
+    checkpoint has nothing of (a masked LM's transform on a bare backbone, a classifier's pooler on a masked LM).
+
+    Raises BadInput for new matrices that stand beside pretrained weights in one module, which would stay random.
+    """
+    from torch import nn
+
+    heads = head_names(model)
+    new = {weight: name for name, weight in _new_beside_heads(model).items()}
+    found: list[str] = []
+    for name, module in model.named_modules():
+        inside = list(module.parameters())
+        lists = isinstance(module, nn.ModuleList | nn.ModuleDict)  # PEFT keeps none of these whole.
+        if name and inside and new.keys() >= set(inside) and not lists and not _within(name, found):
+            found.append(name)
+    # A bias by itself (one for every word, say) is zero, and left so.
+    left = [name for weight, name in new.items() if weight.ndim > 1 and not _within(name, found)]
+    if left:
+        what = f"the checkpoint does not have {listing(left, most=4)}, which would stay random"
+        allowed = "strategy=full, strategy=last_layers, or a checkpoint that has them"
+        raise BadInput(Problem("strategy", what, allowed))
+    return [*heads, *found]
+
+
+def _within(name: str, modules: Iterable[str]) -> bool:
+    return any(f"{name}.".startswith(f"{module}.") for module in modules)
+
+
+def _new_beside_heads(model: PreTrainedModel) -> dict[str, nn.Parameter]:
+    """New weights by name, but for those of heads."""
+    heads = head_names(model)
+    return {name: weight for name, weight in new_weights(model).items() if not _within(name, heads)}
+
+
 def backbone_parts(model: PreTrainedModel) -> list[nn.Module]:
     """The modules that make up the backbone: one that transformers names in ``base_model_prefix``, as a rule.
 
@@ -49,12 +87,13 @@ def backbone_parts(model: PreTrainedModel) -> list[nn.Module]:
 
 
 def linear_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
-    """The Linear modules (and GPT-2's transposed ones) by full name, but for those of heads, those that no task
-    calls, and the one that predicts words, which is as large as the vocabulary."""
+    """The Linear modules (and GPT-2's transposed ones) by full name, but for those that are trained in full, those that
+    no task calls, and the one that predicts words, which is as large as the vocabulary. Raises BadInput as
+    :func:`whole_modules`."""
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    heads = tuple(f"{name}." for name in head_names(model))
+    whole = whole_modules(model)
     words = model.get_output_embeddings()
     return {
         name: module
@@ -62,13 +101,13 @@ def linear_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
         if isinstance(module, nn.Linear | Conv1D)
         and module is not words
         and not _UNREAD & set(name.split("."))
-        and not f"{name}.".startswith(heads or "\0")
+        and not _within(name, whole)
     }
 
 
 def added_rows(model: PreTrainedModel) -> dict[str, list[int]] | None:
     """The rows of embeddings, by the names of these, that belong to tokens which were added to the checkpoint's
-    (``model.added_tokens``); None where there are none."""
+    (``model.added_tokens``) and are not trained anyway; None where there are none."""
     config = getattr(model.config, "backbone_config", model.config)
     numbers = getattr(config, "added_token_ids", None)
     if not numbers:
@@ -76,7 +115,12 @@ def added_rows(model: PreTrainedModel) -> dict[str, list[int]] | None:
     read, written = model.get_input_embeddings(), model.get_output_embeddings()
     apart = written is not None and written.weight is not read.weight
     wanted = {read, written} if apart else {read}
-    return {name: list(numbers) for name, module in model.named_modules() if module in wanted}
+    whole = whole_modules(model)
+    return {
+        name: list(numbers)
+        for name, module in model.named_modules()
+        if module in wanted and not _within(name, whole)
+    }
 
 
 def norm_weights(model: nn.Module) -> list[nn.Parameter]:
@@ -101,12 +145,12 @@ def unread_weights(model: nn.Module) -> list[nn.Parameter]:
 
 
 def train_heads_and(model: PreTrainedModel, more: Iterable[nn.Parameter]) -> None:
-    """Freeze everything but what is the heads' own, and ``more``."""
+    """Freeze everything but what is the heads' own, what the checkpoint does not have, and ``more``."""
     model.requires_grad_(False)
     for name in head_names(model):
         model.get_submodule(name).requires_grad_(True)
     # Weights that a head shares with the backbone stay as they are.
     for part in backbone_parts(model):
         part.requires_grad_(False)
-    for weight in more:
+    for weight in (*_new_beside_heads(model).values(), *more):
         weight.requires_grad_(True)

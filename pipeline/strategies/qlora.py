@@ -29,6 +29,7 @@ class QLora(Lora):
     """
 
     shardable: ClassVar[bool] = False
+    quantises: ClassVar[bool] = True
 
     modules: list[str] | str = "all-linear"
     bits: Literal[4, 8] = 4

@@ -54,11 +54,12 @@ class VirtualTokens(Strategy):
         return kind
 
     def with_tokens(self, model: "nn.Module", config: "PeftConfig") -> "nn.Module":
-        """The model as PEFT adapts it. Everything outside of the backbone is trained too."""
+        """The model as PEFT adapts it. Everything outside of the backbone, and what the
+        checkpoint does not have, is trained too."""
         from pipeline.strategies import peft_models
-        from pipeline.strategies.parts import head_names
+        from pipeline.strategies.parts import whole_modules
 
-        config.modules_to_save = head_names(model) or None  # type: ignore[attr-defined,arg-type]
+        config.modules_to_save = whole_modules(model) or None  # type: ignore[attr-defined,arg-type]
         return peft_models.wrapped(model.requires_grad_(False), config)
 
     def text(self, batches: "Sequence[Mapping[str, Tensor]]") -> "Tensor":

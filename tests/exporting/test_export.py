@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from pipeline import Run
 from pipeline.errors import BadInput, RunFailed
 from pipeline.export import main
 from pipeline.exporting import export as exporting
+from pipeline.exporting.adapter import hub_id
+from pipeline.models.checkpoint import Checkpoint
+from pipeline.strategies.qlora import QLora
 from tests.models import families
 from tests.outcomes import code_of
 
@@ -198,6 +202,30 @@ def test_what_cannot_be_exported_is_refused_by_name(
         with pytest.raises(BadInput, match="strategy=full trains cannot be folded"):
             Run(finished).export(tmp_path / "x", format)
     assert not (tmp_path / "x").exists()
+
+
+def test_an_adapter_for_quantised_weights_has_no_base(
+    adapted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Which is told of the strategy, before any work: there is no GPU here to train one."""
+    assert QLora.quantises
+    monkeypatch.setattr("pipeline.strategies.lora.Lora.quantises", True)
+    with pytest.raises(BadInput, match="its adapter is for quantised weights") as refused:
+        Run(adapted).export(tmp_path / "adapter", "adapter")
+    assert [problem.allowed for problem in refused.value.problems] == ["format=merged"]
+    assert not (tmp_path / "adapter").exists()
+
+
+@pytest.mark.parametrize("model", [{"from_scratch": True}, {"added_tokens": ["<e1>"]}])
+def test_what_a_hub_does_not_have_is_not_looked_for_there(model: dict[str, Any]):
+    def trained(**values: Any) -> Any:
+        checkpoint = Checkpoint(checkpoint="org/name", **values)
+        return SimpleNamespace(
+            spec=SimpleNamespace(model=checkpoint), prepared={"checkpoint": {"commit": "abc", "folder": ""}}
+        )
+
+    assert hub_id(trained()) == "org/name"
+    assert hub_id(trained(**model)) is None
 
 
 @pytest.mark.slow

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pipeline import Run
 from pipeline.compose.composing import compose
 from pipeline.compose.run_spec import load
 from pipeline.compose.stages import compose_stages
 from pipeline.errors import BadInput
+from tests.models import families
 
 STEPS = ["trainer.max_steps=3", "trainer.batch_size=16", "logger=none"]
 
@@ -49,6 +51,28 @@ def test_a_model_in_two_parts_is_used_as_any_other(
     with torch.inference_mode():
         chances = loaded(**first).logits.softmax(-1)[0].tolist()  # type: ignore[operator]
     assert chances == pytest.approx(list(rows[0]["prediction"]["scores"].values()), abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_head_that_the_checkpoint_lacks_is_trained_and_saved(tmp_path: Path) -> None:
+    base = families.pretrained("bert", tmp_path / "base")
+    words = ["task=masked_lm", "strategy=lora", "model=bert", f"model.checkpoint={base}", "model.sha256=null"]
+    rows = Path(__file__).parents[1] / "tasks/samples/masked_lm.jsonl"
+    machine = ["hardware=cpu", "hardware.threads=1", "logger=none", "trainer.max_steps=3"]
+    run = Run.train(
+        [*words, *machine, "data=files", f"data.train={rows}", f"paths.outputs={tmp_path / 'out'}"]
+    )
+    assert run.metrics["reload_difference"] < 1e-4
+    new = "cls.predictions.transform.dense.weight"
+    saved = load_file(run.folder / "model/adapter/adapter_model.safetensors")
+    size = 32 * 32 + 3 * 32  # Of the transform: a matrix, its bias, and its norm.
+    assert sum(weight.numel() for name, weight in saved.items() if ".transform." in name) == size
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert sum(weight.numel() for weight in saved.values()) == manifest["prepared"]["trainable"]
+    # The base of the adapter has the head as it began.
+    exported = run.export(str(tmp_path / "adapter"), "adapter")
+    started = load_file(exported / "base/model.safetensors")[new]
+    assert (load_file(run.folder / "model/model.safetensors")[new] - started).abs().max() > 1e-4
 
 
 @pytest.mark.slow

@@ -45,7 +45,9 @@ def test_they_start_as_the_mean_of_their_pieces(family: str, tmp_path: Path):
 
 @pytest.mark.parametrize("family", ["bert", "llama", "gpt2"])
 def test_lora_trains_their_rows_and_no_other(family: str, tmp_path: Path):
-    folder = families.pretrained(family, tmp_path / "checkpoint")
+    # With what predicts words, which would be trained in full if the checkpoint lacked it.
+    auto = "AutoModelForCausalLM" if FAMILIES[family].kind == "decoder" else "AutoModel"
+    folder = families.with_head(family, auto, tmp_path / "checkpoint")
     checkpoint = Checkpoint(checkpoint=folder, added_tokens=NEW)
     located = checkpoint.locate()
     heads = ("causal_lm",) if FAMILIES[family].kind == "decoder" else ("sequence_classification",)

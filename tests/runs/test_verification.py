@@ -1,6 +1,7 @@
 """What a run saved is compared with what it trained, in another process."""
 
 import json
+import math
 import shutil
 import signal
 import socket
@@ -48,6 +49,22 @@ def test_one_wrong_weight_is_noticed(saved: Path, finished: Path):
     save_file(weights, saved / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelDiffers, match="computes something else"):
         check(saved, finished / "model")
+
+
+@pytest.mark.parametrize("wrong", ["first", "second"])
+def test_no_number_in_one_of_several_outputs_is_noticed(
+    wrong: str, saved: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def reload(words: list[str]) -> tuple[int, str]:
+        made = {name: torch.full((2,), math.nan if name == wrong else 1.0) for name in ("first", "second")}
+        save_file(made, words[2])
+        return 0, ""
+
+    monkeypatch.setattr(verification, "_reload", reload)
+    tokenizer = AutoTokenizer.from_pretrained(finished / "model")
+    expected = {name: torch.ones(2) for name in ("first", "second")}
+    with pytest.raises(ModelDiffers, match="differ by nan"):
+        verify(saved, "AutoModel", {"input_ids": torch.ones(1, 1)}, expected, tokenizer, TEXTS)
 
 
 @pytest.mark.slow
