@@ -206,7 +206,7 @@ class Checkpoint:
         """
         import transformers
 
-        from pipeline.models import loading, new_weights, pooled_loading
+        from pipeline.models import loading, pooled_loading
 
         source, own = copy.deepcopy(config), pooled_loading.own_head(config)
         if pooled is not None:
@@ -232,7 +232,10 @@ class Checkpoint:
             model, report = loading.with_weights(auto, folder, config, **options)
         else:
             model, report = pooled_loading.filled(auto, folder, source, config, **options)
-        return self._named(new_weights.marked(model if empty is None else empty, report.initialised)), report
+        built = self._named(model if empty is None else empty)
+        # What strategies train in full, whatever else they do (`pipeline.strategies.new_weights`).
+        built.newly_initialised = frozenset(report.initialised)  # type: ignore[assignment]
+        return built, report
 
     def _named(self, model: "PreTrainedModel") -> "PreTrainedModel":
         # What is saved of the model says where it came from, rather than where that lay on this machine.

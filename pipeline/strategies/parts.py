@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadInput, Problem, listing
-from pipeline.models.new_weights import new_weights
+from pipeline.strategies.new_weights import new_weights
 
 if TYPE_CHECKING:
     from torch import nn

@@ -62,8 +62,13 @@ def _place(rank: int, port: int) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    from contextlib import suppress
+
+    from pipeline.errors import Interrupted
     from pipeline.starting import work_on
 
     os.chdir(Path(sys.argv[1]).parent)
     for each in sys.argv[1:]:
-        work_on(each)
+        # One that is asked to stop ends its command, of which there is one for each run elsewhere.
+        with suppress(Interrupted):
+            work_on(each)

@@ -10,12 +10,12 @@ import transformers
 
 from pipeline.errors import BadInput
 from pipeline.models.checkpoint import Checkpoint
-from pipeline.models.new_weights import marked, new_weights
 from pipeline.strategies.adapters import Adapters
 from pipeline.strategies.base import Strategy, trained_keys
 from pipeline.strategies.bias_only import BiasOnly
 from pipeline.strategies.ia3 import IA3
 from pipeline.strategies.lora import Lora
+from pipeline.strategies.new_weights import new_weights
 from pipeline.strategies.norm_only import NormOnly
 from pipeline.strategies.parts import added_rows, whole_modules
 from pipeline.strategies.prefix_tuning import PrefixTuning
@@ -23,6 +23,12 @@ from tests.models import families
 
 LORA = Lora(modules="all-linear", r=4)
 POOLER = ["bert.pooler.dense.bias", "bert.pooler.dense.weight"]
+
+
+def marked(model: Any, names: list[str]) -> Any:
+    """As a model that was loaded from a checkpoint without these weights."""
+    model.newly_initialised = frozenset(names)
+    return model
 
 
 def built(folder: str, head: str, *, meta: bool = False, **options: Any) -> Any:

@@ -10,15 +10,10 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
+# Where a model that was built from a checkpoint says so (`pipeline.models.checkpoint`).
 _NAMES = "newly_initialised"
 # transformers' name of what reads the first token's hidden state, in the backbones that have it.
 _POOLER = "pooler"
-
-
-def marked(model: PreTrainedModel, names: Iterable[str]) -> PreTrainedModel:
-    """``model``, which from now on knows these weights as new."""
-    setattr(model, _NAMES, frozenset(names))
-    return model
 
 
 def new_weights(model: PreTrainedModel) -> dict[str, nn.Parameter]:
