@@ -119,7 +119,7 @@ def _by_role(rows: Dataset, columns: Mapping[str, str]) -> Dataset:
     again = [
         named.select_columns([first[column]]).rename_columns({first[column]: role})
         for role, column in columns.items()
-        if role != first[column]
+        if role != first[column] and column in rows.column_names
     ]
     return concatenate_datasets([named, *again], axis=1) if again else named
 

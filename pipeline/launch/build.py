@@ -57,8 +57,7 @@ def _model(run: RunDirectory, spec: RunSpec, prepared: Prepared, machine: Machin
         check_trained_before(model, report)
     model = spec.strategy.adapt(model)
     if spec.hardware.recompute and spec.train:
-        offload = spec.hardware.recompute == "offload" and machine.accelerator == "gpu"
-        recompute_activations(model, offload=offload)
+        recompute_activations(model, offload=spec.hardware.offloads(machine.accelerator))
     return model, report
 
 

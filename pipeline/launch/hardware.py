@@ -51,6 +51,10 @@ class Hardware:
     # How often processes start again from the last checkpoint after one of them was killed or its machine was lost.
     restarts: Annotated[int, Field(ge=0)] = 3
 
+    def offloads(self, accelerator: str) -> bool:
+        """Whether what recomputed layers keep waits in the CPU's memory, on this accelerator."""
+        return self.recompute == "offload" and accelerator == "gpu"
+
     @property
     def without_quick_dropout(self) -> str | None:
         """The option that trainer.quick_dropout does not go with: it would not reach into what computes activations

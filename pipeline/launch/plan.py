@@ -61,12 +61,8 @@ def _split(spec: RunSpec, prepared: Prepared, machine: Machine) -> Split:
         width=4 if machine.precision == "32" else 2,
         sharded=spec.train and spec.hardware.sharding != "none" and machine.world_size > 1,
         recompute=spec.train and bool(spec.hardware.recompute),
-        offload=_offloads(spec, machine),
+        offload=spec.train and spec.hardware.offloads(machine.accelerator),
     )
-
-
-def _offloads(spec: RunSpec, machine: Machine) -> bool:
-    return spec.train and spec.hardware.recompute == "offload" and machine.accelerator == "gpu"
 
 
 def _network(
@@ -244,7 +240,7 @@ def _recomputed(spec: RunSpec, machine: Machine) -> list[tuple[str, str]]:
     if not spec.hardware.recompute:
         return []
     said = "activations, in the backward pass"
-    if _offloads(spec, machine):
+    if spec.hardware.offloads(machine.accelerator):
         said += "; inputs of layers wait in the CPU's memory"
     elif spec.hardware.recompute == "offload":
         said += f"; hardware.recompute=offload needs a GPU: as true on {machine.accelerator}"
